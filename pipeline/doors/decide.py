@@ -1,0 +1,60 @@
+"""The decide door: what people decided, kept as an append-only log per run. Nothing is overwritten."""
+
+from pathlib import Path
+
+import polars as pl
+from pydantic import ValidationError
+
+from pipeline.doors.log import Log
+from pipeline.errors import UserError
+from pipeline.tables import Decision, frame
+
+
+class Decide:
+    """The decisions on one run's pairs."""
+
+    def __init__(self, folder: Path, *, write: bool) -> None:
+        self._log = Log(folder / "decisions.jsonl", write=write)
+
+    def decisions(self) -> pl.DataFrame:
+        """The last decision of each reviewer on each pair, in the order they were made."""
+        rows = [Decision.model_validate_json(line) for _, line in self._log.lines()]
+        return frame(rows, Decision).unique(["candidate_id", "reviewer"], keep="last", maintain_order=True)
+
+    def keep(self, decision: Decision) -> None:
+        """Keep one decision."""
+        self._log.append(decision.model_dump_json().encode())
+
+    def take(self, path: Path, known: set[str]) -> int:
+        """Take a file of decisions (JSON lines) in, all or none; `known` are the pairs of the run. Returns how many."""
+        try:
+            lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}") from None
+        decisions = []
+        for number, line in enumerate(lines, 1):
+            try:
+                decision = Decision.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(map(str, first["loc"])) or "the line"
+                raise UserError(f"{path}, line {number}: {where}: {first['msg']}; nothing was taken") from None
+            if decision.candidate_id not in known:
+                raise UserError(
+                    f"{path}, line {number}: this run has no pair {decision.candidate_id}; nothing was taken"
+                )
+            if not -3 <= decision.strength <= 3:
+                raise UserError(f"{path}, line {number}: strength lies outside -3 to 3; nothing was taken")
+            decisions.append(decision)
+        for decision in decisions:
+            self.keep(decision)
+        self._log.sync()
+        return len(decisions)
+
+    def fingerprint(self) -> str:
+        """Changes with every decision."""
+        return str(self._log.end)
+
+    def close(self) -> None:
+        """Sync, and close."""
+        self._log.close()

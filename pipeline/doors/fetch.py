@@ -1,0 +1,61 @@
+"""The fetch door: images come in here. The listing is kept first, then the bytes; `collect` is pure over both."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.doors.blobs import Blobs
+from pipeline.doors.log import Log, private_folder
+from pipeline.errors import UserError
+from pipeline.sources import Source
+from pipeline.tables import Listed, frame, row_id
+
+
+class Fetch:
+    """Listings and original bytes, kept in the workspace; rebuilt images lie beside them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._listings = folder / "listings"
+        self.originals = Blobs(folder / "originals")
+        self.images = Blobs(folder / "images")
+        self._fetched = Log(folder / "originals" / "fetched.jsonl", write=True)
+        self._known: dict[str, str] = {}
+        for _, line in self._fetched.lines():
+            entry = json.loads(line)
+            self._known[entry["id"]] = entry["sha256"]
+
+    def listing(self, source: Source) -> pl.DataFrame:
+        """What the source offers at its present revision: listed once, kept for good."""
+        path = self._listings / f"{source.name}-{row_id(source.name, source.revision())}.parquet"
+        if not path.is_file():
+            listed = frame(source.listing(), Listed)
+            if listed.is_empty():
+                raise UserError(f"the source {source.name} holds no images")
+            private_folder(path.parent)
+            aside = path.with_suffix(".aside")
+            listed.write_parquet(aside)
+            aside.replace(path)
+        return pl.read_parquet(path)
+
+    def original(self, source: Source, key: str) -> bytes | OSError:
+        """The bytes as the source has them, kept on the first reading; or why there are none."""
+        name = row_id(source.name, source.revision(), key)
+        if name not in self._known:
+            try:
+                data = source.read(key)
+            except OSError as error:
+                return error
+            self._known[name] = self.originals.keep(data)
+            self._fetched.append(json.dumps({"id": name, "sha256": self._known[name]}).encode())
+        return self.originals.read(self._known[name])
+
+    def fingerprint(self, sources: tuple[Source, ...]) -> Iterator[str]:
+        """What the sources are now: a table of images is fresh only for these."""
+        for source in sources:
+            yield f"{source.name} {source.revision()}"
+
+    def close(self) -> None:
+        """Close the log of what was fetched."""
+        self._fetched.close()

@@ -1,0 +1,132 @@
+"""What may be asked of a model, and what comes back. A reply is kept under the id of its request.
+
+Stages write requests and read replies; how a model is reached is the business of `backends`.
+"""
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """A value that crosses a door: frozen, and closed to fields nobody declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+    images: tuple[str, ...] = ()
+    """SHA-256 of each image shown, before the text."""
+
+
+class Chat(Record):
+    """Ask for one answer."""
+
+    kind: Literal["chat"] = "chat"
+    model: str
+    """A name in models.toml."""
+    messages: tuple[Message, ...]
+    temperature: float = Field(0.0, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(512, ge=1)
+    json_schema: str | None = None
+    """JSON Schema, as text, that the answer must satisfy; for engines that can."""
+    number: int = Field(0, ge=0)
+    """Which of several samples of the same question this is."""
+
+
+class Score(Record):
+    """Ask how likely a given text is as the answer."""
+
+    kind: Literal["score"] = "score"
+    model: str
+    messages: tuple[Message, ...]
+    answer: str = Field(min_length=1)
+
+
+class Classify(Record):
+    """Ask a classifier for the labels of a text in its context."""
+
+    kind: Literal["classify"] = "classify"
+    model: str
+    context: str
+    """What the text answers."""
+    text: str
+
+
+Request = Annotated[Chat | Score | Classify, Field(discriminator="kind")]
+
+
+class Answer(Record):
+    """What a chat brought back."""
+
+    kind: Literal["chat"] = "chat"
+    text: str
+    reasoning: str | None = None
+    """A reasoning trace, when the model gave one apart from its answer."""
+    finish: Literal["stop", "length"] = "stop"
+    """`length`: cut off at `max_tokens`."""
+
+
+class Scored(Record):
+    """Log-probabilities of the given text."""
+
+    kind: Literal["score"] = "score"
+    logprobs: tuple[float, ...]
+    """One natural logarithm per token of the text."""
+
+
+class Classified(Record):
+    """A probability per label."""
+
+    kind: Literal["classify"] = "classify"
+    labels: dict[str, float]
+
+
+KEPT_FAILURES = frozenset({"bad_request", "refused", "unreadable_image", "no_answer"})
+"""Failures that would come back the same: kept, and asked again only after `tetrad retry`. All others stay owed."""
+
+
+class Failure(Record):
+    """No answer, and why."""
+
+    kind: Literal["failure"] = "failure"
+    error: str
+    """One word: bad_request, refused, unreadable_image, no_answer (kept); timeout, rate_limit, server, unreachable,
+    no_access, out_of_memory, too_long (owed: another time or another machine may answer); not_asked."""
+    message: str = ""
+
+    @property
+    def owed(self) -> bool:
+        """Whether it should be asked again by the next run."""
+        return self.error not in KEPT_FAILURES
+
+
+class Reply(Record):
+    """One reply, as kept."""
+
+    result: Annotated[Answer | Scored | Classified | Failure, Field(discriminator="kind")]
+    answered_by: str | None = None
+    """The model that says it answered: a provider may route or update behind a name."""
+    provider_id: str | None = None
+    """The provider's own id of the request."""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    seconds: float | None = None
+    """From sending to the last byte."""
+
+
+def failed(error: str, message: str = "") -> Reply:
+    """A reply that is a failure; the message is cut to 500 characters."""
+    return Reply(result=Failure(error=error, message=message[:500]))
+
+
+def request_id(request: Chat | Score | Classify, revision: str) -> str:
+    """32 hexadecimal digits that name everything the reply depends on: the request, and the model's revision and
+    quantisation (`Model.identity`); never the route by which the model is reached."""
+    return hashlib.sha256(f"{revision}\n{request.model_dump_json()}".encode()).hexdigest()[:32]

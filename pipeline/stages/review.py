@@ -1,0 +1,28 @@
+"""review: preferences → what people should look at, and what they decided."""
+
+import polars as pl
+
+from pipeline.doors.decide import Decide
+from pipeline.tables import Decision, Outcome, QueueItem, chance, outcome
+
+
+def queue(preferences: pl.DataFrame, *, budget: float, audit: float) -> Outcome:
+    """Two queues in one: a random audit of `audit` of the pairs, drawn first and by their ids, whatever the judges
+    said; and of the others the least certain, up to `budget` of all (both are shares, 0 to 1)."""
+    drawn = {i for i in preferences["id"] if chance("audit", i).random() < audit}
+    uncertain = (
+        preferences.filter(~pl.col("id").is_in(drawn))
+        .sort(pl.col("confidence").fill_null(0.0), pl.col("strength").abs().fill_null(0.0), "id")
+        .head(round(budget * preferences.height))["id"]
+        .to_list()
+    )
+    order = [(i, "audit") for i in sorted(drawn)] + [(i, "uncertain") for i in uncertain]
+    return outcome(
+        QueueItem, [QueueItem.model_validate({"id": i, "reason": why, "rank": n}) for n, (i, why) in enumerate(order)]
+    )
+
+
+def decisions(queue: pl.DataFrame, *, decide: Decide) -> Outcome:
+    """What people have decided so far on the queue's pairs; nobody need have."""
+    kept = decide.decisions().filter(pl.col("candidate_id").is_in(queue["id"].to_list()))
+    return Outcome(Decision, kept)

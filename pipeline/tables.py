@@ -1,0 +1,359 @@
+"""The row types: the contract between stages. Every column is documented by the docstring under its field.
+
+Rows guard the edges; in between, tables are Polars frames with exactly the row type's columns.
+"""
+
+import hashlib
+import random
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import polars as pl
+
+from pipeline.requests import Record
+
+
+def row_id(*parts: object) -> str:
+    """16 hexadecimal digits that name a row by what it is made from."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def chance(*parts: object) -> random.Random:
+    """A generator of its own for each row: adding a row never redraws another's luck."""
+    return random.Random(int(row_id(*parts), 16))  # noqa: S311 -- sampling, not secrets
+
+
+class Row(Record):
+    """One row of a table."""
+
+    @classmethod
+    def columns(cls) -> dict[str, pl.DataType]:
+        """Column name to Polars type, in the order of the fields."""
+        return {name: _polars(info.annotation) for name, info in cls.model_fields.items()}
+
+
+_SCALARS: dict[object, pl.DataType] = {str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean()}
+
+
+def _polars(annotation: object) -> pl.DataType:
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    arguments = [a for a in get_args(annotation) if a not in (types.NoneType, Ellipsis)]
+    if get_origin(annotation) is tuple:
+        return pl.List(_polars(arguments[0]))
+    if get_origin(annotation) is Literal:
+        return _polars(type(arguments[0]))
+    if get_origin(annotation) in (Union, types.UnionType) and len(arguments) == 1:
+        return _polars(arguments[0])
+    raise TypeError(f"no column type for {annotation}")
+
+
+class Listed(Row):
+    """An image a source offers, before its bytes are fetched."""
+
+    source: str
+    key: str
+    """Unique within the source; like a file name."""
+    subcategory: str | None
+    """Id in the taxonomy, when the source knows it."""
+    url: str | None
+    """Where the bytes came from."""
+    page_url: str | None
+    creator: str | None
+    licence: str | None
+    """SPDX id."""
+    attribution: str | None
+    """The line to print beside the image."""
+    caption: str | None
+    """A text that came with the image."""
+
+
+class Image(Row):
+    """An image that passed every check, rebuilt from its pixels."""
+
+    id: str
+    """SHA-256 of the rebuilt bytes: their name in the workspace's `images/`."""
+    source: str
+    key: str
+    subcategory: str
+    """Id in the taxonomy."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    original_sha256: str
+    changes: tuple[str, ...]
+    """What was done to the original: turned, converted, scaled, re-encoded."""
+    url: str | None
+    page_url: str | None
+    creator: str | None
+    licence: str | None
+    """SPDX id."""
+    attribution: str | None
+    caption: str | None
+
+
+Kind = Literal["easy_question", "hard_question", "hard_statement", "given"]
+
+
+class Prompt(Row):
+    """What a model is asked: a question on an image (or, for text-only recipes, alone)."""
+
+    id: str
+    image: str | None
+    """`Image.id`."""
+    question: str
+    kind: Kind
+    subcategory: str | None
+    """Id in the taxonomy."""
+    writer: str
+    """The model that wrote it; `fallback` (hand-written, because the writer failed); or the source it was given by."""
+    template: str | None
+    """Name and hash of the template the writer was asked with."""
+    parent_id: str | None
+    """The easy question that a hard one was made from."""
+    request_id: str | None
+    """The kept reply it was read from."""
+    note: str | None
+    """Why the fallback was used."""
+
+
+class Response(Row):
+    """A candidate answer."""
+
+    id: str
+    prompt_id: str
+    respondent: str
+    """A model and how it was asked: a name in the recipe's pool."""
+    model: str
+    text: str | None
+    """Null when there is no answer: `error` says why."""
+    reasoning: str | None
+    finish: Literal["stop", "length"] | None
+    """`length`: cut off at the token limit."""
+    tokens: int | None
+    """Length of the answer in the model's tokens, when the backend counts them."""
+    request_id: str
+    error: str | None
+
+
+class Judgment(Row):
+    """One judge's score for one response on one criterion."""
+
+    id: str
+    prompt_id: str
+    response_id: str
+    judge: str
+    model: str
+    criterion: str
+    """safety, likelihood, helpfulness, honesty, ..."""
+    score: float | None
+    """Higher is better; null when the judge gave none: `error` says why."""
+    low: float | None
+    """The scale's lower end; null where it has none (log-probabilities)."""
+    high: float | None
+    label: Literal["refusal", "safe", "unsafe"] | None
+    """For the criterion safety: `refusal` is a safe answer that declines."""
+    request_id: str
+    error: str | None
+
+
+class Candidate(Row):
+    """Two responses of one prompt worth comparing; `a_id` < `b_id`."""
+
+    id: str
+    prompt_id: str
+    a_id: str
+    b_id: str
+
+
+class Comparison(Row):
+    """One judge's preference between two responses, in one order of showing them."""
+
+    id: str
+    candidate_id: str
+    prompt_id: str
+    a_id: str
+    b_id: str
+    judge: str
+    model: str
+    first: Literal["a", "b"]
+    """Which of the two was shown first."""
+    strength: float | None
+    """-3 to 3; above zero prefers a. Null when the judge gave no verdict."""
+    request_id: str
+    error: str | None
+
+
+class Decision(Row):
+    """What a person decided about a pair."""
+
+    id: str
+    candidate_id: str
+    reviewer: str
+    """A pseudonym."""
+    strength: float
+    """-3 to 3; above zero prefers a; 0 is a tie."""
+    decided_at: str
+    """UTC, ISO 8601."""
+
+
+class QueueItem(Row):
+    """A pair that a person should look at, and why."""
+
+    id: str
+    """`Candidate.id`."""
+    reason: Literal["audit", "uncertain"]
+    """`audit`: drawn at random, whatever the judges said; `uncertain`: where a look changes most."""
+    rank: int
+    """0 is looked at first."""
+
+
+class Preference(Row):
+    """What all judgments, comparisons and decisions on a pair settle to."""
+
+    id: str
+    """`Candidate.id`."""
+    prompt_id: str
+    a_id: str
+    b_id: str
+    strength: float | None
+    """-3 to 3; above zero prefers a; null when nobody gave a verdict."""
+    confidence: float | None
+    """Share of the verdicts that lie on the settled side, 0 to 1."""
+    sources: tuple[str, ...]
+    """Who gave a verdict: judges, and people as human/<pseudonym>."""
+    disagreement: float | None
+    """Standard deviation of the verdicts, in units of strength."""
+    reviewed: bool
+    """Whether a person decided."""
+
+
+class Quadruple(Row):
+    """Image, question, chosen, rejected: what is published."""
+
+    id: str
+    image: str | None
+    """`Image.id`; the published row holds the picture itself."""
+    question: str
+    chosen: str
+    rejected: str
+    domain: str | None
+    category: str | None
+    subcategory: str | None
+    kind: Kind
+    strength: float
+    """Above 0, to 3: by how much chosen is preferred."""
+    confidence: float
+    """Share of the verdicts that lie on the settled side, 0 to 1."""
+    sources: tuple[str, ...]
+    reviewed: bool
+    """Whether a person decided this pair."""
+    chosen_respondent: str
+    rejected_respondent: str
+    chosen_model: str
+    rejected_model: str
+    chosen_safety: Literal["refusal", "safe", "unsafe"] | None
+    rejected_safety: Literal["refusal", "safe", "unsafe"] | None
+    """`safe` here means: rejected for being worse, not for being harmful."""
+    licence: str | None
+    """The image's, as SPDX id."""
+    attribution: str | None
+    prompt_id: str
+    preference_id: str
+    chosen_id: str
+    rejected_id: str
+
+
+class Dropped(Row):
+    """A row that a stage left out."""
+
+    stage: str
+    """Table it would have gone to."""
+    id: str
+    """The row it was made from."""
+    reason: str
+    """A few words; the same words for the same cause, so that they can be counted."""
+    detail: str | None
+
+
+R = TypeVar("R", bound=Row)
+
+
+def frame(rows: Iterable[Row | Mapping[str, Any]], row: type[Row]) -> pl.DataFrame:
+    """Rows as a table with exactly the columns of `row`."""
+    records = [r.model_dump() if isinstance(r, Row) else r for r in rows]
+    return pl.DataFrame(records, schema=row.columns(), orient="row")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage made: a table, what it left out, and of how many. `considered` = rows kept + rows dropped."""
+
+    row: type[Row]
+    kept: pl.DataFrame
+    dropped: pl.DataFrame = field(default_factory=lambda: frame([], Dropped))
+    considered: int = -1
+
+    def __post_init__(self) -> None:
+        if self.considered < 0:
+            object.__setattr__(self, "considered", self.kept.height + self.dropped.height)
+        if dict(self.kept.schema) != self.row.columns():
+            raise TypeError(f"a table of {self.row.__name__} has the columns {dict(self.kept.schema)}")
+        if self.kept.height + self.dropped.height != self.considered:
+            raise ValueError(
+                f"{self.row.__name__}: {self.considered} considered, but {self.kept.height} kept "
+                f"and {self.dropped.height} dropped"
+            )
+
+
+def outcome(row: type[R], rows: Iterable[R | Dropped], considered: int = -1) -> Outcome:
+    """Sort rows into kept and dropped."""
+    kept: list[Row] = []
+    dropped: list[Row] = []
+    for r in rows:
+        (dropped if isinstance(r, Dropped) else kept).append(r)
+    return Outcome(row, frame(kept, row), frame(dropped, Dropped), considered)
+
+
+def gather(row: type[Row], parts: Iterable[Outcome]) -> Outcome:
+    """Several outcomes as one, in order."""
+    parts = list(parts)
+    return Outcome(
+        row,
+        pl.concat([frame([], row), *(p.kept for p in parts)]),
+        pl.concat([frame([], Dropped), *(p.dropped for p in parts)]),
+        sum(p.considered for p in parts),
+    )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table's page in the run: `<number>_<name>.json`."""
+
+    number: int
+    name: str
+    stage: str
+    """The verb of the line."""
+    row: str
+    """Its row type."""
+    key: str
+    """Everything it was made from, hashed."""
+    sha256: str
+    """Of the table's file."""
+    considered: int
+    kept: int
+    dropped: dict[str, int]
+    """Reason to rows."""
+    errors: dict[str, int]
+    """Error to rows kept with it."""
+    owed: int
+    """Rows whose reply has still to be asked for."""
+    seconds: float
+
+    @property
+    def file(self) -> str:
+        """The table's file name, without suffix."""
+        return f"{self.number}_{self.name}"

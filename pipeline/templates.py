@@ -1,0 +1,65 @@
+"""prompts/**/*.md → filled text. A template names what it needs by its holes; one too few or too many is an error."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+import jinja2.meta
+
+from pipeline import PROMPTS
+from pipeline.errors import UserError
+
+_JINJA = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701 -- text, not HTML
+
+
+@dataclass(frozen=True)
+class Template:
+    """A text with holes."""
+
+    name: str
+    """Path below prompts/, without `.md`."""
+    text: str
+    holes: frozenset[str]
+
+    @property
+    def version(self) -> str:
+        """Name and hash: what a row records of the template it was made with."""
+        return f"{self.name}@{hashlib.sha256(self.text.encode()).hexdigest()[:8]}"
+
+    def fill(self, **values: str) -> str:
+        """The text with its holes filled. Values are inserted as they are: a hole in a value stays text."""
+        if set(values) != self.holes:
+            raise TypeError(f"template {self.name} has the holes {sorted(self.holes)}, not {sorted(values)}")
+        return _compiled(self.text).render(values).strip()
+
+
+@cache
+def _compiled(text: str) -> jinja2.Template:
+    return _JINJA.from_string(text)
+
+
+@cache
+def load(name: str, *holes: str, folder: Path = PROMPTS) -> Template:
+    """Read prompts/`name`.md and check that it has exactly these holes."""
+    path = folder / f"{name}.md"
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = frozenset(jinja2.meta.find_undeclared_variables(_JINJA.parse(text)))
+    except FileNotFoundError:
+        raise UserError(f"no such template: {path}") from None
+    except jinja2.TemplateSyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}: {error.message}") from None
+    if unknown := found - set(holes):
+        raise UserError(
+            f"{path}: unknown hole {', '.join(sorted(unknown))}; this template may use {', '.join(sorted(holes))}"
+        )
+    if missing := set(holes) - found:
+        raise UserError(f"{path}: the hole {', '.join(sorted(missing))} is missing")
+    return Template(name, text, found)
+
+
+def fence(*parts: object) -> str:
+    """A mark, drawn from a row's id, between which untrusted text stands: what it holds cannot know it."""
+    return "#" + hashlib.sha256(repr(("fence", *parts)).encode()).hexdigest()[:12]
