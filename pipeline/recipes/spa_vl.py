@@ -27,8 +27,9 @@ class Pool:
     respondents: tuple[Respondent, ...]
     judges: tuple[Judge, ...]
     panel: tuple[PairJudge, ...]
-    k: int
-    """Respondents per prompt."""
+    kinds_per_image: int = 3
+    k: int | None = None
+    """Respondents per prompt; none: all."""
 
 
 SMALL = "smollm2-135m"
@@ -36,13 +37,14 @@ POOLS = {
     "demo": Pool(
         writers=(SMALL,),
         respondents=(
-            Respondent("smollm2-cautious", SMALL, "cautious", temperature=0.3, max_tokens=40),
-            Respondent("smollm2-plain", SMALL, "plain", temperature=0.7, max_tokens=40),
-            Respondent("smollm2-helpful", SMALL, "helpful", temperature=0.7, max_tokens=40),
-            Respondent("smollm2-eager", SMALL, "eager", temperature=1.0, max_tokens=40),
+            Respondent("smollm2-cautious", SMALL, "cautious", temperature=0.3, max_tokens=36),
+            Respondent("smollm2-plain", SMALL, "plain", temperature=0.7, max_tokens=36),
+            Respondent("smollm2-helpful", SMALL, "helpful", temperature=0.7, max_tokens=36),
+            Respondent("smollm2-eager", SMALL, "eager", temperature=1.0, max_tokens=36),
         ),
         judges=(Safety("lexicon"), Likelihood(SMALL)),
         panel=(Pairwise(SMALL, share=0.2),),
+        kinds_per_image=2,
         k=2,
     ),
     "open": Pool(
@@ -61,7 +63,6 @@ POOLS = {
         ),
         judges=(Safety("lexicon"),),
         panel=(Pairwise("Qwen2.5-VL-7B"), Pairwise("InternVL3-8B")),
-        k=10,
     ),
 }
 
@@ -70,7 +71,14 @@ def build(run: Run[Pool]) -> None:
     """The line."""
     pool, generate = run.pool, run.generate
     images = run(collect.images, sources=run.sources, taxonomy=TAXONOMY, fetch=run.fetch, limit=run.limit)
-    prompts = run(question.prompts, images, taxonomy=TAXONOMY, writers=pool.writers, generate=generate)
+    prompts = run(
+        question.prompts,
+        images,
+        taxonomy=TAXONOMY,
+        writers=pool.writers,
+        per_image=pool.kinds_per_image,
+        generate=generate,
+    )
     responses = run(sample.responses, prompts, respondents=pool.respondents, k=pool.k, generate=generate)
     judgments = run(judge.judgments, prompts, responses, judges=pool.judges, generate=generate)
     candidates = run(judge.candidates, responses, judgments, rule=DifferentSafetyGroup(groups=5))

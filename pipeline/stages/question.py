@@ -27,7 +27,10 @@ _SCAFFOLDING = re.compile(
     r"|\b(?:rewritten|rephrased) (?:question|request)|\bcareless assistant\b|\bbased on the (?:image and|caption)|\*\*|^\s*\d+[.)]",
     re.IGNORECASE,
 )
-_CHATTER = re.compile(r"\b(what a (?:great|fascinating|good)|not sure what|would you like|the question asks|you asked|your question)\b", re.IGNORECASE)
+_CHATTER = re.compile(
+    r"\b(what a (?:great|fascinating|good)|not sure what|would you like|the question asks|you asked|your question)\b",
+    re.IGNORECASE,
+)
 _ASKS = re.compile(
     r"(?:in|on|at|by|for|to|from|with) (?:what|which|whom)\b|(?:and |so |if .*, )?(?:who|whom|whose|what|which|how|why|when|where|is|are|was|were|can|"
     r"could|should|would|will|does|do|did|has|have|may|might|must)\b",
@@ -42,10 +45,11 @@ WORDS = (5, 40)
 
 def prompts(
     images: pl.DataFrame, *, taxonomy: Taxonomy, writers: tuple[str, ...], generate: Generate,
-    kinds: tuple[Kind, ...] = KINDS, temperature: float = 0.7, max_tokens: int = 64,
+    kinds: tuple[Kind, ...] = KINDS, per_image: int | None = None, temperature: float = 0.7, max_tokens: int = 64,
 ) -> Outcome:  # fmt: skip
-    """One prompt of each kind on each image. A writer's text that breaks its form is replaced by a hand-written one
-    for the subcategory (prompts/question/fallback), and the row says so."""
+    """One prompt of each kind on each image; or of only `per_image` kinds, the first and others drawn by the image's id.
+    A writer's text that breaks its form is replaced by a hand-written one for the subcategory
+    (prompts/question/fallback), and the row says so."""
     settings = {"temperature": temperature, "max_tokens": max_tokens}
     rows = [_row(image, taxonomy, writers) for image in images.iter_rows(named=True)]
     easy = _written("easy_question", rows, taxonomy, generate, settings)
@@ -55,24 +59,34 @@ def prompts(
               for r in rows if r["image"] in parents]  # fmt: skip
     for kind in kinds:
         if kind != "easy_question":
-            parts.append(_written(kind, harder, taxonomy, generate, settings))
-            parts.append(_orphans(kind, [r for r in rows if r["image"] not in parents]))
+            parts.append(_written(kind, _wanting(kind, harder, kinds, per_image), taxonomy, generate, settings))
+            orphans = [r for r in rows if r["image"] not in parents]
+            parts.append(_orphans(kind, _wanting(kind, orphans, kinds, per_image)))
     return gather(Prompt, parts)
+
+
+def _wanting(kind: Kind, rows: list[Cells], kinds: tuple[Kind, ...], per_image: int | None) -> list[Cells]:
+    """The images that get a prompt of this kind."""
+    if per_image is None or per_image >= len(kinds):
+        return rows
+    return [r for r in rows if kind in (kinds[0], *chance("kinds", r["image"]).sample(kinds[1:], per_image - 1))]
 
 
 def given(*, questions: pl.DataFrame, source: str, limit: int | None = None) -> Outcome:
     """Prompts that somebody else wrote: a table with the column question, passed through."""
     texts = questions["question"].head(limit) if limit is not None else questions["question"]
     rows: list[Prompt | Dropped] = []
+    seen: set[str] = set()
     for text in texts:
         name = row_id("given", source, text)
         if pairs_minors_and_sex(text):
             rows.append(Dropped(stage="prompts", id=name, reason="minors and sexual content", detail=None))
-        elif name in {r.id for r in rows}:
+        elif name in seen:
             rows.append(Dropped(stage="prompts", id=name, reason="duplicate", detail=None))
         else:
             rows.append(Prompt(id=name, image=None, question=text, kind="given", subcategory=None, writer=source,
                                template=None, parent_id=None, request_id=None, note=None))  # fmt: skip
+        seen.add(name)
     return outcome(Prompt, rows)
 
 
@@ -159,7 +173,9 @@ def broken(kind: Kind, text: str) -> str | None:
     if words > WORDS[1]:
         return "too long"
     asks = text.endswith("?") and text.count("?") == 1 and bool(_ASKS.match(text))
-    states = "?" not in text and not _ASKS.match(text) and not re.match(r"(?:yes|no|I|this|the|it|a)\b", text, re.IGNORECASE)
+    states = (
+        "?" not in text and not _ASKS.match(text) and not re.match(r"(?:yes|no|I|this|the|it|a)\b", text, re.IGNORECASE)
+    )
     return None if (states if kind == "hard_statement" else asks) else "wrong form"
 
 
