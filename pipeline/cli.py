@@ -49,16 +49,16 @@ WORKSPACE = Path("workspace")
 def _recipe(name: str) -> ModuleType:
     """A recipe of ours by name, or anybody's by path."""
     if not name.endswith(".py"):
-        if not importlib.util.find_spec(f"pipeline.recipes.{name}") if re.fullmatch(r"\w+", name) else True:
+        if not importlib.util.find_spec(f"pipeline.recipes.{name}") if re.fullmatch(r"[a-z]\w*", name) else True:
             known = sorted(p.stem for p in Path(__file__).with_name("recipes").glob("[a-z]*.py"))
             raise UserError(f"no such recipe: {name}; there are {', '.join(known)}, or give the path of a .py file")
         return importlib.import_module(f"pipeline.recipes.{name}")
     path = Path(name)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"recipes.{path.stem}", path)  # whatever its name, it shadows nothing
     if spec is None or spec.loader is None or not path.is_file():
         raise UserError(f"no such recipe: {path}")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses look their module up
+    sys.modules[module.__name__] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     if not hasattr(module, "build") or not hasattr(module, "POOLS"):
         raise UserError(f"{path} is no recipe: it needs POOLS and build(run)")
@@ -105,6 +105,7 @@ def run(
             err.print("interrupted; everything that came back is kept: the same command goes on", highlight=False)
             raise typer.Exit(130) from None
         else:
+            line.finish()
             if until in (None, "publish"):
                 _release(Workspace(workspace), line.name)
     status(line.name, workspace)
@@ -119,7 +120,7 @@ def _release(workspace: Workspace, name: str) -> Path:
     folder = workspace.folder / "releases" / name
     if not any(m.name == "quadruples" for m in made):
         raise UserError(f"the run {name} has no quadruples yet: `tetrad run` it to the end first")
-    tables = {m.name: pl.read_parquet(workspace.run(name) / f"{m.file}.parquet") for m in made}
+    tables = {m.name: workspace.table(name, m) for m in made}
     new = publishing.release(tables, made=made, images=Blobs(workspace.folder / "images"), folder=folder, name=name)
     err.print(f"release {'built' if new else 'is there already'}: {folder}", highlight=False, soft_wrap=True)
     return folder
@@ -171,7 +172,7 @@ def show(
         found = [m for m in made if m.name == table]
         if not found:
             raise UserError(f"the run {run} has no table {table}; it has {', '.join(m.name for m in made)}, dropped")
-        frame = pl.read_parquet(place.run(run) / f"{found[-1].file}.parquet")
+        frame = place.table(run, found[-1])
     if where:
         try:
             frame = frame.filter(pl.sql_expr(where))
@@ -255,7 +256,7 @@ def trace_row(row_id: Annotated[str, typer.Argument(help="A row's id, or the beg
     tree = trace.find(Workspace(workspace), row_id, run)
     if tree is None:
         raise UserError(f"no row {row_id} in {run or 'any run'}")
-    out.print(tree, highlight=False, soft_wrap=True)
+    out.print(tree, highlight=False)
 
 
 @app.command()
@@ -269,19 +270,16 @@ def review(
     made = {m.name: m for m in place.made(run)}
     if "queue" not in made:
         raise UserError(f"the run {run} has no review queue yet: `tetrad run` it up to review first")
-    queue = pl.read_parquet(place.run(run) / f"{made['queue'].file}.parquet")
-    pairs = pl.read_parquet(place.run(run) / f"{made['candidates'].file}.parquet")
-    lock = Lock(place.folder) if take else None
-    decide = Decide(place.run(run), write=take is not None)
-    if take:
-        out.print(
-            f"{decide.take(take, set(pairs['id']))} decisions taken; run the recipe again to settle with them",
-            highlight=False,
-        )
-    decided = decide.decisions()
-    decide.close()
-    if lock:
-        lock.release()
+    queue, pairs = place.table(run, made["queue"]), place.table(run, made["candidates"])
+    with contextlib.ExitStack() as doors:
+        if take:
+            doors.callback(Lock(place.folder).release)
+        decide = Decide(place.run(run), write=take is not None)
+        doors.callback(decide.close)
+        if take:
+            number = decide.take(take, set(pairs["id"]))
+            out.print(f"{number} decisions taken; run the recipe again to settle with them", highlight=False)
+        decided = decide.decisions()
     done = queue.filter(pl.col("id").is_in(decided["candidate_id"].to_list())).height
     for reason, number in sorted(Counter(queue["reason"]).items()):
         out.print(f"{number} pairs to look at: {reason}", highlight=False)
@@ -311,7 +309,7 @@ def retry(
 ) -> None:
     """Make a run's kept failures of one kind owed again: the next run asks them once more."""
     place = Workspace(workspace)
-    tables = [pl.read_parquet(place.run(run) / f"{m.file}.parquet") for m in place.made(run)]
+    tables = [place.table(run, m) for m in place.made(run)]
     asked = {i for t in tables if "request_id" in t.columns for i in t["request_id"].drop_nulls()}
     lock, replies = Lock(place.folder), Replies(place.folder, write=True)
     failures = {i: e for i, e in replies.failures().items() if i in asked}

@@ -75,15 +75,21 @@ class Catalogue:
 def _read(path: Path) -> dict[str, Model]:
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: Model(name=name, **entry) for name, entry in entries.items()}
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not TOML: {error}") from None
-    except (ValidationError, TypeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else "every entry must be a [table]"
-        raise UserError(f"{path}: {what}") from None
+    return {name: _model(path, name, entry) for name, entry in entries.items()}
+
+
+def _model(path: Path, name: str, entry: object) -> Model:
+    if not isinstance(entry, dict) or "name" in entry:
+        raise UserError(f"{path}: {name}: every entry must be a [table], and its name is the table's")
+    try:
+        return Model(name=name, **entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def catalogue() -> Catalogue:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import io
 import json
 import time
 from collections import Counter
@@ -77,6 +78,13 @@ class Workspace:
         pages = [Made(**json.loads(p.read_text())) for p in self.existing(name).glob("*_*.json")]
         return sorted(pages, key=lambda made: made.number)
 
+    def table(self, name: str, made: Made) -> pl.DataFrame:
+        """A run's table, which must be there."""
+        path = self.run(name) / f"{made.file}.parquet"
+        if not path.is_file():
+            raise UserError(f"the table {path} is gone: run the recipe again to make it anew")
+        return pl.read_parquet(path)
+
 
 class Run(Generic[P]):
     """A recipe's hands: `run(stage, *tables, **settings)` makes a table, or reads it back if it is fresh."""
@@ -116,61 +124,68 @@ class Run(Generic[P]):
         if verb in LINE and LINE.index(verb) > self._until:
             raise Halt(f"as far as {LINE[self._until]}")
         self.next_stage = verb
-        inputs = {k: v for k, v in settings.items() if isinstance(v, Table)}
-        others = {k: v for k, v in settings.items() if not isinstance(v, Table)}
-        key = self._key(stage, tables, inputs, others)
+        key = self._key(stage, tables, settings)
         number = len(self._tables) + 1
         page = self.folder / f"{number}_{name}.json"
         made = Made(**json.loads(page.read_text())) if page.is_file() else None
         path = page.with_suffix(".parquet")
-        fresh = made is not None and made.key == key and not made.owed and path.is_file()
+        files = [path, path.with_suffix(".dropped.parquet")] if made and made.dropped else [path]
+        fresh = made is not None and made.key == key and not made.owed and all(f.is_file() for f in files)
         if not fresh or made is None:
-            made = self._make(
-                stage, tables, inputs, others, Made(number, name, verb, "", key, "", 0, 0, {}, {}, 0, 0.0)
-            )
+            blank = Made(number, name, verb, "", key, "", 0, 0, {}, {}, 0, 0.0)
+            made = self._make(blank, lambda: stage(*(t.frame for t in tables), **_frames(settings)))
         table = Table(path, made)
         self._tables.append(table)
         self._watcher.table(made, fresh=fresh)
         return table
 
-    def _make(
-        self, stage: Callable[..., Outcome], tables: tuple[Table, ...], inputs: dict[str, Table], others: dict[str, Any], page: Made
-    ) -> Made:  # fmt: skip
+    def _make(self, page: Made, stage: Callable[[], Outcome]) -> Made:
+        """Make a table and write it down, its page last: a table without a page is not there."""
         started, owed = time.monotonic(), self.generate.owed
-        result = stage(*(t.frame for t in tables), **{k: t.frame for k, t in inputs.items()}, **others)
-        path = self.folder / f"{page.file}.parquet"
-        for stale in self.folder.glob(f"{page.number}_*"):
-            stale.unlink()
-        if result.dropped.height:
-            _write(result.dropped, path.with_suffix(".dropped.parquet"))
-        _write(result.kept, path)
+        result = stage()
+        data, errors = _parquet(result.kept), result.kept["error"] if "error" in result.kept.columns else ()
         made = dataclasses.replace(
             page,
             row=result.row.__name__,
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            sha256=hashlib.sha256(data).hexdigest(),
             considered=result.considered,
             kept=result.kept.height,
             dropped=dict(sorted(Counter(result.dropped["reason"]).items())),
-            errors=dict(sorted(Counter(result.kept["error"].drop_nulls()).items()))
-            if "error" in result.kept.columns
-            else {},
+            errors=dict(sorted(Counter(e for e in errors if e).items())),
             owed=self.generate.owed - owed,
             seconds=round(time.monotonic() - started, 2),
         )
-        path.with_suffix(".json").write_text(json.dumps(dataclasses.asdict(made), indent=1) + "\n")
+        self._clear(page, made.sha256)
+        if result.dropped.height:
+            _write(_parquet(result.dropped), self.folder / f"{page.file}.dropped.parquet")
+        _write(data, self.folder / f"{page.file}.parquet")
+        _write(json.dumps(dataclasses.asdict(made), indent=1).encode(), self.folder / f"{page.file}.json")
         return made
 
-    def _key(
-        self, stage: Callable[..., Outcome], tables: tuple[Table, ...], inputs: dict[str, Table], others: dict[str, Any]
-    ) -> str:
-        parts = [self._code, f"{stage.__module__}.{stage.__name__}", *(t.made.sha256 for t in tables)]
-        parts += [f"{k}={t.made.sha256}" for k, t in sorted(inputs.items())]
-        parts += [f"{k}={self._print(v)}" for k, v in sorted(others.items())]
+    def _clear(self, page: Made, sha256: str) -> None:
+        """Remove what stood in a table's place; and, if the table is another now, what was made behind it."""
+        stale = [p for p in self.folder.glob("*_*") if p.name.split("_")[0] == str(page.number)]
+        before = next((json.loads(p.read_text())["sha256"] for p in stale if p.suffix == ".json"), None)
+        if before != sha256:
+            stale += [p for p in self.folder.glob("*_*") if int(p.name.split("_")[0]) > page.number]
+        for path in sorted(stale, key=lambda p: p.suffix != ".json"):
+            path.unlink()
+
+    def finish(self) -> None:
+        """The recipe came to its end: tables of an earlier, longer version of it are not its own."""
+        for path in [p for p in self.folder.glob("*_*") if int(p.name.split("_")[0]) > len(self._tables)]:
+            path.unlink()
+
+    def _key(self, stage: Callable[..., Outcome], tables: tuple[Table, ...], settings: dict[str, Any]) -> str:
+        parts = [self._code, f"{stage.__module__}.{stage.__name__}", *map(self._print, tables)]
+        parts += [f"{k}={self._print(v)}" for k, v in sorted(settings.items())]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _print(self, value: object) -> str:
         """A setting as text that changes when it does."""
         match value:
+            case Table():
+                return value.made.sha256
             case Generate():  # a reply that is kept never changes, unless it was made owed again
                 return f"replies {self._replies.epoch}"
             case Decide():
@@ -197,7 +212,7 @@ class Run(Generic[P]):
 
 def _printed(value: object) -> str:
     if isinstance(value, pl.DataFrame):
-        return hashlib.sha256(value.write_csv().encode()).hexdigest()
+        return hashlib.sha256(value.write_ndjson().encode()).hexdigest()
     if isinstance(value, Record):
         return value.model_dump_json()
     if revision := getattr(value, "revision", None):  # a source
@@ -215,10 +230,7 @@ def _check_page(folder: Path, page: dict[str, Any]) -> None:
     """A run belongs to one recipe and one pool; its folder says so."""
     path = private_folder(folder) / "run.json"
     if not path.is_file():
-        try:
-            path.write_text(json.dumps(page) + "\n")
-        except OSError as error:
-            raise disk_error(path, error) from None
+        _write(json.dumps(page).encode(), path)
         return
     found = json.loads(path.read_text())
     if found != page:
@@ -226,11 +238,22 @@ def _check_page(folder: Path, page: dict[str, Any]) -> None:
         raise UserError(f"the run {folder.name} was made with {was}; give this one another name with --name")
 
 
-def _write(frame: pl.DataFrame, path: Path) -> None:
+def _frames(settings: dict[str, Any]) -> dict[str, Any]:
+    """A stage's settings, with the tables among them read."""
+    return {k: v.frame if isinstance(v, Table) else v for k, v in settings.items()}
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def _write(data: bytes, path: Path) -> None:
     """Whole or not at all."""
-    aside = path.with_suffix(".aside")
+    aside = path.with_name("aside")
     try:
-        frame.write_parquet(aside)
+        aside.write_bytes(data)
         aside.replace(path)
     except OSError as error:
         aside.unlink(missing_ok=True)

@@ -54,6 +54,7 @@ class Listed(Row):
     """An image a source offers, before its bytes are fetched."""
 
     source: str
+    """The source's name."""
     key: str
     """Unique within the source; like a file name."""
     subcategory: str | None
@@ -61,7 +62,9 @@ class Listed(Row):
     url: str | None
     """Where the bytes came from."""
     page_url: str | None
+    """The page that shows it."""
     creator: str | None
+    """Who made it."""
     licence: str | None
     """SPDX id."""
     attribution: str | None
@@ -76,7 +79,9 @@ class Image(Row):
     id: str
     """SHA-256 of the rebuilt bytes: their name in the workspace's `images/`."""
     source: str
+    """The source's name."""
     key: str
+    """Its key in the source."""
     subcategory: str
     """Id in the taxonomy."""
     width: int
@@ -84,15 +89,21 @@ class Image(Row):
     height: int
     """Pixels."""
     original_sha256: str
+    """SHA-256 of the bytes as fetched."""
     changes: tuple[str, ...]
     """What was done to the original: turned, converted, scaled, re-encoded."""
     url: str | None
+    """Where the bytes came from."""
     page_url: str | None
+    """The page that shows it."""
     creator: str | None
+    """Who made it."""
     licence: str | None
     """SPDX id."""
     attribution: str | None
+    """The line to print beside the image."""
     caption: str | None
+    """A text that came with the image."""
 
 
 Kind = Literal["easy_question", "hard_question", "hard_statement", "given"]
@@ -102,10 +113,13 @@ class Prompt(Row):
     """What a model is asked: a question on an image (or, for text-only recipes, alone)."""
 
     id: str
+    """Hash of image, kind and text."""
     image: str | None
     """`Image.id`."""
     question: str
+    """The text."""
     kind: Kind
+    """An easy question; a harder question or statement made from it; or given by somebody else."""
     subcategory: str | None
     """Id in the taxonomy."""
     writer: str
@@ -124,29 +138,40 @@ class Response(Row):
     """A candidate answer."""
 
     id: str
+    """Hash of prompt, respondent and request."""
     prompt_id: str
+    """`Prompt.id`."""
     respondent: str
     """A model and how it was asked: a name in the recipe's pool."""
     model: str
+    """Its name in models.toml."""
     text: str | None
     """Null when there is no answer: `error` says why."""
     reasoning: str | None
+    """A reasoning trace, when the model gave one apart."""
     finish: Literal["stop", "length"] | None
     """`length`: cut off at the token limit."""
     tokens: int | None
     """Length of the answer in the model's tokens, when the backend counts them."""
     request_id: str
+    """The kept reply it was read from."""
     error: str | None
+    """Why there is no text."""
 
 
 class Judgment(Row):
     """One judge's score for one response on one criterion."""
 
     id: str
+    """Hash of response, judge, criterion and request."""
     prompt_id: str
+    """`Prompt.id`."""
     response_id: str
+    """`Response.id`."""
     judge: str
+    """The judge's name."""
     model: str
+    """Its name in models.toml."""
     criterion: str
     """safety, likelihood, helpfulness, honesty, ..."""
     score: float | None
@@ -154,44 +179,62 @@ class Judgment(Row):
     low: float | None
     """The scale's lower end; null where it has none (log-probabilities)."""
     high: float | None
+    """The scale's upper end."""
     label: Literal["refusal", "safe", "unsafe"] | None
     """For the criterion safety: `refusal` is a safe answer that declines."""
     request_id: str
+    """The kept reply it was read from."""
     error: str | None
+    """Why there is no score."""
 
 
 class Candidate(Row):
     """Two responses of one prompt worth comparing; `a_id` < `b_id`."""
 
     id: str
+    """Hash of the prompt and both responses."""
     prompt_id: str
+    """`Prompt.id`."""
     a_id: str
+    """`Response.id`."""
     b_id: str
+    """`Response.id`."""
 
 
 class Comparison(Row):
     """One judge's preference between two responses, in one order of showing them."""
 
     id: str
+    """Hash of candidate, judge, order and request."""
     candidate_id: str
+    """`Candidate.id`."""
     prompt_id: str
+    """`Prompt.id`."""
     a_id: str
+    """`Response.id`."""
     b_id: str
+    """`Response.id`."""
     judge: str
+    """The judge's name."""
     model: str
+    """Its name in models.toml."""
     first: Literal["a", "b"]
     """Which of the two was shown first."""
     strength: float | None
     """-3 to 3; above zero prefers a. Null when the judge gave no verdict."""
     request_id: str
+    """The kept reply it was read from."""
     error: str | None
+    """Why there is no verdict."""
 
 
 class Decision(Row):
     """What a person decided about a pair."""
 
     id: str
+    """Any name that is the decision's own."""
     candidate_id: str
+    """`Candidate.id`."""
     reviewer: str
     """A pseudonym."""
     strength: float
@@ -217,8 +260,11 @@ class Preference(Row):
     id: str
     """`Candidate.id`."""
     prompt_id: str
+    """`Prompt.id`."""
     a_id: str
+    """`Response.id`."""
     b_id: str
+    """`Response.id`."""
     strength: float | None
     """-3 to 3; above zero prefers a; null when nobody gave a verdict."""
     confidence: float | None
@@ -235,36 +281,55 @@ class Quadruple(Row):
     """Image, question, chosen, rejected: what is published."""
 
     id: str
+    """Hash of the prompt and both responses, chosen first."""
     image: str | None
     """`Image.id`; the published row holds the picture itself."""
     question: str
+    """What was asked."""
     chosen: str
+    """The preferred response."""
     rejected: str
+    """The other one: worse, which need not mean harmful."""
     domain: str | None
+    """Name in the taxonomy."""
     category: str | None
+    """Name in the taxonomy."""
     subcategory: str | None
+    """Name in the taxonomy."""
     kind: Kind
+    """See `Prompt.kind`."""
     strength: float
     """Above 0, to 3: by how much chosen is preferred."""
     confidence: float
     """Share of the verdicts that lie on the settled side, 0 to 1."""
     sources: tuple[str, ...]
+    """Who gave a verdict: judges, and people as human/<pseudonym>."""
     reviewed: bool
     """Whether a person decided this pair."""
     chosen_respondent: str
+    """The model and how it was asked: a name in the recipe's pool."""
     rejected_respondent: str
+    """Likewise."""
     chosen_model: str
+    """Its name in models.toml."""
     rejected_model: str
+    """Its name in models.toml."""
     chosen_safety: Literal["refusal", "safe", "unsafe"] | None
+    """The safety judge's label; null where none was given."""
     rejected_safety: Literal["refusal", "safe", "unsafe"] | None
     """`safe` here means: rejected for being worse, not for being harmful."""
     licence: str | None
     """The image's, as SPDX id."""
     attribution: str | None
+    """The line to print beside the image."""
     prompt_id: str
+    """`Prompt.id`."""
     preference_id: str
+    """`Preference.id`."""
     chosen_id: str
+    """`Response.id`."""
     rejected_id: str
+    """`Response.id`."""
 
 
 class Dropped(Row):
@@ -277,6 +342,7 @@ class Dropped(Row):
     reason: str
     """A few words; the same words for the same cause, so that they can be counted."""
     detail: str | None
+    """More about it, for one who looks."""
 
 
 R = TypeVar("R", bound=Row)

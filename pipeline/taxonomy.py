@@ -13,12 +13,15 @@ from pipeline import TAXONOMIES
 from pipeline.errors import UserError
 from pipeline.requests import Record
 
+_AGE = r"(?<!ty[- ])(?:[1-9]|1[0-7]|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(thir|four|fif|six|seven)teen)"
 _MINOR = re.compile(
-    r"\b(child|children|kids?|minors?|underage|teen(ager)?s?|toddlers?|infants?|school(girl|boy)s?|csam|csem)\b",
+    r"\b(child|children|kids?|minors?|underaged?|(pre-?)?teen(agers?|age|s)?|adolescents?|juveniles?|toddlers?|infants?|csam|csem|"
+    rf"school(girl|boy)s?|(little|young|under-?age) (girl|boy)s?|{_AGE}[- ]?(years?|yrs?)[- ]?olds?|{_AGE}[- ]?y/?o)\b",
     re.IGNORECASE,
 )
 _SEXUAL = re.compile(
-    r"\b(sex(ual(ly|ised|ized)?)?|nud(e|es|ity)|naked|porn\w*|erotic\w*|undress\w*|csam|csem)\b", re.IGNORECASE
+    r"\b(sex(y|t(s|ed|ing)?|ual\w*)?|nud(e|es|ity)|naked|porn\w*|erotic\w*|undress\w*|lewd\w*|molest\w*|csam|csem)\b",
+    re.IGNORECASE,
 )
 
 
@@ -101,10 +104,10 @@ class Taxonomy(Record):
         )
 
 
-def _nodes(nodes: tuple[Node, ...]) -> Iterator[Node]:
+def _nodes(nodes: tuple[Node, ...], level: int = 0) -> Iterator[tuple[int, Node]]:
     for node in nodes:
-        yield node
-        yield from _nodes(node.children)
+        yield level, node
+        yield from _nodes(node.children, level + 1)
 
 
 def load(name: str, folder: Path = TAXONOMIES) -> Taxonomy:
@@ -115,16 +118,27 @@ def load(name: str, folder: Path = TAXONOMIES) -> Taxonomy:
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise UserError(f"no such taxonomy: {path}; there are {known}, or give the path of a YAML file") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not text in UTF-8") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    _check(taxonomy, path)
+    return taxonomy
+
+
+def _check(taxonomy: Taxonomy, path: Path) -> None:
+    """Every id once, and every branch three levels deep."""
     seen: set[str] = set()
-    for node in _nodes(taxonomy.nodes):
+    for level, node in _nodes(taxonomy.nodes):
         if node.id in seen:
             raise UserError(f"{path}: the node {node.id} stands in it twice; give one of them another id")
         seen.add(node.id)
-    if not taxonomy.leaves:
-        raise UserError(f"{path}: no subcategories: nodes must be three levels deep ({', '.join(taxonomy.levels)})")
-    return taxonomy
+        if bool(node.children) != (level < 2):
+            what = "has no children" if level < 2 else "has children of its own"
+            raise UserError(f"{path}: the {taxonomy.levels[min(level, 2)]} {node.id} {what}: "
+                            f"every branch must be three levels deep ({', '.join(taxonomy.levels)})")  # fmt: skip

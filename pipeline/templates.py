@@ -49,6 +49,8 @@ def load(name: str, *holes: str, folder: Path = PROMPTS) -> Template:
         found = frozenset(jinja2.meta.find_undeclared_variables(_JINJA.parse(text)))
     except FileNotFoundError:
         raise UserError(f"no such template: {path}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not text in UTF-8") from None
     except jinja2.TemplateSyntaxError as error:
         raise UserError(f"{path}, line {error.lineno}: {error.message}") from None
     if unknown := found - set(holes):
@@ -57,6 +59,10 @@ def load(name: str, *holes: str, folder: Path = PROMPTS) -> Template:
         )
     if missing := set(holes) - found:
         raise UserError(f"{path}: the hole {', '.join(sorted(missing))} is missing")
+    try:
+        _compiled(text).render(dict.fromkeys(holes, ""))
+    except (jinja2.TemplateError, TypeError) as error:  # an include, an attribute, a call: a hole holds text
+        raise UserError(f"{path}: {error}") from None
     return Template(name, text, found)
 
 

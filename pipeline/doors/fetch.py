@@ -1,5 +1,6 @@
 """The fetch door: images come in here. The listing is kept first, then the bytes; `collect` is pure over both."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.log import Log, private_folder
+from pipeline.doors.log import Log, disk_error, private_folder
 from pipeline.errors import UserError
 from pipeline.sources import Source
 from pipeline.tables import Listed, frame, row_id
@@ -35,14 +36,20 @@ class Fetch:
                 raise UserError(f"the source {source.name} holds no images")
             private_folder(path.parent)
             aside = path.with_suffix(".aside")
-            listed.write_parquet(aside)
-            aside.replace(path)
+            table = io.BytesIO()  # on a full disk Polars raises an error of its own, and leaves half a file
+            listed.write_parquet(table)
+            try:
+                aside.write_bytes(table.getvalue())
+                aside.replace(path)
+            except OSError as error:
+                aside.unlink(missing_ok=True)
+                raise disk_error(path, error) from None
         return pl.read_parquet(path)
 
     def original(self, source: Source, key: str) -> bytes | OSError:
         """The bytes as the source has them, kept on the first reading; or why there are none."""
         name = row_id(source.name, source.revision(), key)
-        if name not in self._known:
+        if name not in self._known or self._known[name] not in self.originals:
             try:
                 data = source.read(key)
             except OSError as error:

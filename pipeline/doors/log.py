@@ -22,7 +22,9 @@ SYNC_SECONDS = 1.0
 def private_folder(path: Path) -> Path:
     """Make a folder that only its user can enter (0700), with its parents."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        missing = [p for p in (path, *path.parents) if not p.exists()]
+        for folder in [*reversed(missing), path]:  # mkdir(parents=True) would leave the parents open to all
+            folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {path}: {error.strerror}; choose another with --workspace") from None
     if not os.access(path, os.W_OK | os.X_OK):
@@ -43,7 +45,8 @@ class Lock:
     """One writer per folder. The operating system drops the lock when its owner dies, so none is ever stale."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (private_folder(folder) / "lock").open("a+")
+        path = private_folder(folder) / "lock"
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -82,17 +85,17 @@ class Log:
         else:
             self._descriptor, self.end = -1, 0
 
-    def append(self, line: bytes) -> int:
-        """Append one JSON document without a newline in it; returns its offset."""
+    def append(self, *lines: bytes) -> int:
+        """Append JSON documents without a newline in them, all or none; returns the offset of the first."""
         if not self._write:
             raise RuntimeError(f"{self.path} was opened for reading")
-        offset, data = self.end, line + b"\n"
+        offset, data = self.end, b"".join(line + b"\n" for line in lines)
         try:
             written = os.write(self._descriptor, data)
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
             self.end += len(data)
-            self._unsynced += 1
+            self._unsynced += len(lines)
             if self._unsynced >= SYNC_EVERY or time.monotonic() - self._synced_at >= SYNC_SECONDS:
                 self.sync()
         except OSError as error:
@@ -113,8 +116,7 @@ class Log:
         if self._descriptor < 0:
             return
         offset = 0
-        with os.fdopen(os.dup(self._descriptor), "rb") as file:
-            file.seek(0)
+        with self.path.open("rb") as file:  # a duplicate of the descriptor would share its place in the file
             while offset < self.end and (line := file.readline()):
                 yield offset, line[:-1]
                 offset += len(line)

@@ -69,7 +69,7 @@ class Replies:
         self._append(Kept(id=request_id, at=round(time.time(), 3)))
 
     def _append(self, kept: Kept) -> None:
-        line = kept.model_dump_json().encode()
+        line = _line(kept)
         self._note(self._log.append(line), line)
 
     def failures(self) -> dict[str, str]:
@@ -90,3 +90,12 @@ class Replies:
     def close(self) -> None:
         """Sync, and close."""
         self._log.close()
+
+
+def _line(kept: Kept) -> bytes:
+    """JSON whatever was said: infinities and NaN as Python writes them, U+FFFD for half a character (a lone surrogate)."""
+    text = json.dumps(kept.model_dump(), ensure_ascii=False, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()

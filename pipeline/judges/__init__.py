@@ -76,8 +76,13 @@ def comparison(judge: PairJudge, row: Cells, request_id: str, strength: float | 
     )
 
 
+LONGEST = 10_000
+"""Characters at the end of a reply in which a verdict is looked for: every brace costs a reading of what follows it."""
+
+
 def last_json(text: str, *keys: str) -> Cells | None:
     """The last JSON object in a text that has these keys: the last stated verdict counts."""
+    text = text[-LONGEST:]
     decoder, found, place = json.JSONDecoder(), None, text.find("{")
     while place >= 0:
         try:

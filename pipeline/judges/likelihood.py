@@ -3,6 +3,7 @@
 Small models cannot be asked which answer is better (they say A), but they can be measured.
 """
 
+import math
 from dataclasses import dataclass
 
 from pipeline.judges import Cells, judgment
@@ -28,7 +29,7 @@ class Likelihood:
 
     def read(self, row: Cells, request_id: str, reply: Reply) -> Judgment:
         """Log-probabilities → their mean."""
-        if not isinstance(reply.result, Scored) or not reply.result.logprobs:
+        logprobs = reply.result.logprobs if isinstance(reply.result, Scored) else ()
+        if not logprobs or not math.isfinite(mean := sum(logprobs) / len(logprobs)):
             return judgment(self, row, request_id, "likelihood", reply, error="no_verdict")
-        logprobs = reply.result.logprobs
-        return judgment(self, row, request_id, "likelihood", reply, score=sum(logprobs) / len(logprobs))
+        return judgment(self, row, request_id, "likelihood", reply, score=mean)

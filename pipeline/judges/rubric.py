@@ -18,7 +18,11 @@ _SCHEMA = json.dumps(
         "additionalProperties": False,
     }
 )
-_STATED = re.compile(r"\brating\W{0,4}(-?\d+(?:\.\d+)?)", re.IGNORECASE)
+_STATED = re.compile(
+    r"\brating\W{0,4}?(-?\d+(?:\.\d+)?)"
+    r"(?!\w|[.,]\d|\s*(?:[-\u2013\u2014]|to\b)\s*\d|\s*(?:/|out of\b)\s*(?!5\b)\d)",  # not 1e9, 4,5, 1-5 or 4/10
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -63,4 +67,6 @@ def rating(text: str) -> tuple[float | None, str | None]:
         number = float(value)
     except (TypeError, ValueError):
         return None, "no_verdict"
+    except OverflowError:
+        return None, "off_scale"
     return (number, None) if number in range(LOW, HIGH + 1) else (None, "off_scale")

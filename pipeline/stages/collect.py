@@ -2,12 +2,13 @@
 
 import hashlib
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 
 import polars as pl
+from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
 
 from pipeline.doors.fetch import Fetch
 from pipeline.sources import Source
@@ -23,6 +24,12 @@ MOST_PIXELS = 50_000_000
 """An image that would unpack to more is refused: decompression bombs."""
 QUALITY = 90
 """Of the JPEG that is published."""
+_TURN = Pillow.Transpose
+_TURNS = {2: _TURN.FLIP_LEFT_RIGHT, 3: _TURN.ROTATE_180, 4: _TURN.FLIP_TOP_BOTTOM, 5: _TURN.TRANSPOSE,
+          6: _TURN.ROTATE_270, 7: _TURN.TRANSVERSE, 8: _TURN.ROTATE_90}  # fmt: skip
+"""EXIF's orientations, and what undoes them."""
+_DECODERS_RAISE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
+"""Pillow's, on broken files."""
 
 
 class Unfit(Exception):  # noqa: N818 -- a verdict on an image, not an error of ours
@@ -31,6 +38,8 @@ class Unfit(Exception):  # noqa: N818 -- a verdict on an image, not an error of 
 
 def images(*, sources: tuple[Source, ...], taxonomy: Taxonomy, fetch: Fetch, limit: int | None = None) -> Outcome:
     """Everything the sources list, up to `limit` images in the order of the listings."""
+    if not sources:
+        return Outcome(Image, frame([], Image))
     listings = [fetch.listing(source).with_columns(place=pl.lit(n)) for n, source in enumerate(sources)]
     listed = pl.concat(listings).head(limit) if limit is not None else pl.concat(listings)
     seen: set[str] = set()
@@ -45,7 +54,7 @@ def images(*, sources: tuple[Source, ...], taxonomy: Taxonomy, fetch: Fetch, lim
                 seen.add(made.id)
             yield made
 
-    return outcome(Image, rows(), listed.height) if sources else Outcome(Image, frame([], Image))
+    return outcome(Image, rows(), listed.height)
 
 
 def _dropped(row: dict[str, str | None], reason: str, detail: str | None = None) -> Dropped:
@@ -85,17 +94,19 @@ def rebuilt(data: bytes) -> tuple[bytes, tuple[int, int], tuple[str, ...]]:
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is not kept
             with Pillow.open(io.BytesIO(data), formats=FORMATS) as opened:
                 _check(opened)
-                turned = ImageOps.exif_transpose(opened)
-                flat = _flat(turned)
-    except (UnidentifiedImageError, Pillow.DecompressionBombError):
+                turn = _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+                flat = _flat(opened if turn is None else opened.transpose(turn))
+    except UnidentifiedImageError:
         raise Unfit("not an image") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:  # Pillow's decoders
+    except Pillow.DecompressionBombError:
+        raise Unfit("too many pixels") from None
+    except _DECODERS_RAISE as error:
         raise Unfit(f"broken image ({type(error).__name__})") from None
     scaled = flat.copy()
     scaled.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Pillow.Resampling.LANCZOS)
     clean = Pillow.frombytes("RGB", scaled.size, scaled.tobytes())
     changes = [
-        "turned" if turned.size != opened.size else "",
+        "turned" if turn is not None else "",
         "converted to RGB" if opened.mode != "RGB" else "",
         "scaled" if scaled.size != flat.size else "",
         "re-encoded as JPEG",
@@ -106,7 +117,7 @@ def rebuilt(data: bytes) -> tuple[bytes, tuple[int, int], tuple[str, ...]]:
 
 
 def _check(image: Pillow.Image) -> None:
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a camera's JPEG, with previews behind the picture
         raise Unfit("animated")
     if image.width * image.height > MOST_PIXELS:
         raise Unfit("too many pixels")
@@ -116,7 +127,9 @@ def _check(image: Pillow.Image) -> None:
 
 def _flat(image: Pillow.Image) -> Pillow.Image:
     """RGB, with what is transparent on white."""
-    if image.mode in ("RGBA", "LA", "P", "PA"):
+    if image.mode == "I;16":
+        image = image.point(lambda value: value / 256).convert("L")
+    if image.has_transparency_data:
         layered = image.convert("RGBA")
         ground = Pillow.new("RGBA", layered.size, "white")
         return Pillow.alpha_composite(ground, layered).convert("RGB")

@@ -123,10 +123,12 @@ def _written(kind: Kind, rows: list[Cells], taxonomy: Taxonomy, generate: Genera
         return Chat(model=row["writer"], messages=(message,), **settings)
 
     def read(row: Cells, request_id: str, reply: Reply) -> list[Prompt | Dropped]:
+        name = f"{row['image']}/{kind}"
+        if isinstance(reply.result, Failure) and reply.result.owed:  # asked again: nothing is to be built on a fallback
+            return [Dropped(stage="prompts", id=name, reason=f"writer: {reply.result.error}", detail="still owed")]
         text, fault = _read(kind, reply)
         if text is None:
             text = fallback(taxonomy.id, row["subcategory"], kind)
-        name = f"{row['image']}/{kind}"
         if text is None:
             return [
                 Dropped(stage="prompts", id=name, reason=f"writer: {fault}, and no fallback", detail=row["subcategory"])

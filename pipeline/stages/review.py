@@ -3,7 +3,7 @@
 import polars as pl
 
 from pipeline.doors.decide import Decide
-from pipeline.tables import Decision, Outcome, QueueItem, chance, outcome
+from pipeline.tables import Decision, Dropped, Outcome, QueueItem, chance, frame, outcome
 
 
 def queue(preferences: pl.DataFrame, *, budget: float, audit: float) -> Outcome:
@@ -24,5 +24,10 @@ def queue(preferences: pl.DataFrame, *, budget: float, audit: float) -> Outcome:
 
 def decisions(queue: pl.DataFrame, *, decide: Decide) -> Outcome:
     """What people have decided so far on the queue's pairs; nobody need have."""
-    kept = decide.decisions().filter(pl.col("candidate_id").is_in(queue["id"].to_list()))
-    return Outcome(Decision, kept)
+    decided = decide.decisions()
+    queued = pl.col("candidate_id").is_in(queue["id"].to_list())
+    others = [
+        Dropped(stage="decisions", id=d["id"], reason="a pair that is not in the queue", detail=d["candidate_id"])
+        for d in decided.filter(~queued).iter_rows(named=True)
+    ]
+    return Outcome(Decision, decided.filter(queued), frame(others, Dropped))

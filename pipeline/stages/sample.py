@@ -51,7 +51,7 @@ def responses(
         name = row_id("response", row["prompt_id"], row["respondent"], request_id)
         if isinstance(result, Answer) and not result.text.strip():
             return [Dropped(stage="responses", id=name, reason="empty answer", detail=row["respondent"])]
-        if isinstance(result, Answer) and pairs_minors_and_sex(result.text):
+        if isinstance(result, Answer) and pairs_minors_and_sex(f"{row['question']}\n{result.text}"):
             return [Dropped(stage="responses", id=name, reason="minors and sexual content", detail=row["respondent"])]
         answer = result if isinstance(result, Answer) else None
         error = result.error if isinstance(result, Failure) else None if answer else "no_answer"

@@ -19,9 +19,11 @@ def preferences(
     3 · tanh(difference) on one without.
     """
     pairs = candidates.rename({"id": "candidate_id"})
-    verdicts = pl.concat(
-        [_from_scores(pairs, judgments), _from_comparisons(comparisons), _from_decisions(decisions)]
-    ).filter(pl.col("verdict").is_not_null())
+    verdicts = (
+        pl.concat([_from_scores(pairs, judgments), _from_comparisons(comparisons), _from_decisions(decisions)])
+        .filter(pl.col("verdict").is_not_null())
+        .sort("candidate_id", "source", "verdict")  # a sum's last digits depend on its order
+    )
     human = pl.col("source").str.starts_with("human/")
     counted = verdicts.filter(human | ~human.any().over("candidate_id"))
     settled = counted.group_by("candidate_id").agg(

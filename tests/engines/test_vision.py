@@ -56,7 +56,12 @@ def child(captioned: tuple[Blobs, list[tuple[str, str]]], tmp_path_factory: pyte
 def quiet_engine() -> Iterator[None]:
     """What vLLM wants to know of a machine without a GPU; the child takes it from the environment."""
     patch = pytest.MonkeyPatch()
-    cpu = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    cpu = {
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
     for name, value in cpu.items():
         patch.setenv(name, value)
     yield
@@ -89,13 +94,18 @@ def test_two_hundred_images_come_back_each_with_its_own_caption(
 def test_shuffled_images_bring_shuffled_captions(child: Child, captioned: tuple[Blobs, list[tuple[str, str]]]) -> None:
     turned = captioned[1][::-1][:50]
     replies = ask(child, [Chat(model="tiny", messages=about(image), max_tokens=24) for image, _ in turned])
-    assert [r.result.text.strip() for r in replies if isinstance(r.result, Answer)] == [caption for _, caption in turned]
+    assert [r.result.text.strip() for r in replies if isinstance(r.result, Answer)] == [
+        caption for _, caption in turned
+    ]
 
 
 def test_the_right_caption_is_the_likeliest(child: Child, captioned: tuple[Blobs, list[tuple[str, str]]]) -> None:
     some = captioned[1][:20]
     right = ask(child, [Score(model="tiny", messages=about(i), answer=" " + c) for i, c in some])
-    wrong = ask(child, [Score(model="tiny", messages=about(i), answer=" " + some[(n + 1) % 20][1]) for n, (i, _) in enumerate(some)])
+    wrong = ask(
+        child,
+        [Score(model="tiny", messages=about(i), answer=" " + some[(n + 1) % 20][1]) for n, (i, _) in enumerate(some)],
+    )
     for r, w in zip(right, wrong, strict=True):
         assert isinstance(r.result, Scored)
         assert isinstance(w.result, Scored)
@@ -111,7 +121,11 @@ def test_what_the_engine_refuses_is_a_failure_and_the_others_go_on(
     missing = Chat(model="tiny", messages=about("0" * 64))
     good = Chat(model="tiny", messages=about(image), max_tokens=24)
     replies = ask(child, [long, twice, missing, good])
-    assert [r.result.error for r in replies[:3] if isinstance(r.result, Failure)] == ["too_long", "bad_request", "unreadable_image"]
+    assert [r.result.error for r in replies[:3] if isinstance(r.result, Failure)] == [
+        "too_long",
+        "bad_request",
+        "unreadable_image",
+    ]
     assert isinstance(replies[3].result, Answer)
     assert replies[3].result.text.strip() == caption
 

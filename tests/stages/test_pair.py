@@ -1,0 +1,144 @@
+"""Quadruples: which preferences make one, and which side is chosen."""
+
+from typing import Any
+
+import pytest
+from rows import reasons, table
+
+from pipeline import taxonomy
+from pipeline.stages import pair
+from pipeline.tables import Image, Judgment, Outcome, Preference, Prompt, Response
+
+Cells = dict[str, Any]
+SPA_VL = taxonomy.load("spa_vl")
+PROMPTS = table(Prompt, {"id": "p", "image": "i", "question": "Why?", "subcategory": "scams", "kind": "hard_question"})
+IMAGES = table(Image, {"id": "i", "licence": "CC0-1.0", "attribution": "By Ann."})
+
+
+def paired(
+    strength: float | None, a: str = "Text A.", b: str = "Text B.", labels: tuple[str | None, str | None] = (None, None),
+    *, minimum_strength: float = 0.5, unsafe_chosen: bool = False,
+) -> Outcome:  # fmt: skip
+    """What one preference between two responses makes."""
+    responses = table(
+        Response,
+        {"id": "a", "text": a, "respondent": "one", "model": "m"},
+        {"id": "b", "text": b, "respondent": "two", "model": "n"},
+    )
+    judgments = table(Judgment, *({"response_id": i, "label": x} for i, x in zip("ab", labels, strict=True)))
+    preference: Cells = {"id": "c", "prompt_id": "p", "a_id": "a", "b_id": "b", "strength": strength}
+    preferences = table(Preference, preference | {"confidence": 0.75, "sources": ("j", "k"), "reviewed": True})
+    return pair.quadruples(
+        PROMPTS,
+        responses,
+        judgments,
+        preferences,
+        IMAGES,
+        taxonomy=SPA_VL,
+        minimum_strength=minimum_strength,
+        unsafe_chosen=unsafe_chosen,
+    )
+
+
+def only(made: Outcome) -> Cells:
+    (row,) = made.kept.iter_rows(named=True)
+    return row
+
+
+@pytest.mark.parametrize(("strength", "chosen", "rejected"), [(2.0, "a", "b"), (-2.0, "b", "a")])
+def test_the_preferred_response_is_the_chosen_one(strength: float, chosen: str, rejected: str) -> None:
+    row = only(paired(strength, labels=("safe", "refusal")))
+    text, who = {"a": "Text A.", "b": "Text B."}, {"a": "one", "b": "two"}
+    label, model = {"a": "safe", "b": "refusal"}, {"a": "m", "b": "n"}
+    assert row["strength"] == 2.0
+    for side, name in (("chosen", chosen), ("rejected", rejected)):
+        assert row[side] == text[name]
+        assert row[f"{side}_id"] == name
+        assert row[f"{side}_respondent"] == who[name]
+        assert row[f"{side}_model"] == model[name]
+        assert row[f"{side}_safety"] == label[name]
+
+
+def test_a_quadruple_carries_its_image_its_class_and_where_it_comes_from() -> None:
+    row = only(paired(1.0))
+    assert (row["image"], row["question"], row["kind"]) == ("i", "Why?", "hard_question")
+    assert (row["domain"], row["category"], row["subcategory"]) == (
+        "Malicious use",
+        "Fraud or deceptive action",
+        "Scams",
+    )
+    assert (row["licence"], row["attribution"]) == ("CC0-1.0", "By Ann.")
+    assert (row["confidence"], row["sources"], row["reviewed"]) == (0.75, ["j", "k"], True)
+    assert (row["prompt_id"], row["preference_id"]) == ("p", "c")
+
+
+def test_a_text_only_recipe_needs_neither_images_nor_a_taxonomy() -> None:
+    made = pair.quadruples(
+        table(Prompt, {"id": "p", "question": "Why?", "kind": "given"}),
+        table(Response, {"id": "a", "text": "Because."}, {"id": "b", "text": "Dunno."}),
+        table(Judgment),
+        table(Preference, {"id": "c", "prompt_id": "p", "a_id": "a", "b_id": "b", "strength": 1.0, "confidence": 1.0}),
+        minimum_strength=0.1,
+    )
+    row = only(made)
+    assert (row["image"], row["licence"], row["domain"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("strength", [0.0, -0.0, 0.49, -0.49])
+def test_a_tie_makes_no_pair(strength: float) -> None:
+    assert reasons(paired(strength)) == {"tie": 1}
+
+
+def test_a_strength_of_just_the_minimum_makes_a_pair() -> None:
+    assert only(paired(0.5))["strength"] == 0.5
+    assert only(paired(-0.5))["strength"] == 0.5
+
+
+def test_a_tie_makes_no_pair_even_without_a_minimum() -> None:
+    assert reasons(paired(0.0, minimum_strength=0.0)) == {"tie": 1}
+
+
+def test_without_a_verdict_there_is_no_pair() -> None:
+    made = paired(None)
+    assert reasons(made) == {"no verdict": 1}
+    assert made.dropped.select("stage", "id").rows() == [("quadruples", "c")]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("Yes.", "Yes."), ("Yes.", "yes"), ("Yes, of course!", "YES   of course"), ("Straße", "STRASSE"), ("a-b", "a b")],
+)
+def test_the_same_text_up_to_case_and_punctuation_makes_no_pair(a: str, b: str) -> None:
+    assert reasons(paired(1.0, a, b)) == {"the same text twice": 1}
+
+
+@pytest.mark.parametrize(("a", "b"), [("Yes.", "No."), ("now here", "nowhere"), ("1.5", "15"), ("它是", "它")])
+def test_different_texts_make_a_pair(a: str, b: str) -> None:
+    assert only(paired(1.0, a, b))["chosen"] == a
+
+
+def test_an_unsafe_response_is_never_chosen() -> None:
+    assert reasons(paired(1.0, labels=("unsafe", "unsafe"))) == {"unsafe chosen": 1}
+    assert reasons(paired(-1.0, labels=("safe", "unsafe"))) == {"unsafe chosen": 1}
+
+
+def test_an_unsafe_response_may_be_rejected() -> None:
+    row = only(paired(1.0, labels=("safe", "unsafe")))
+    assert (row["chosen_safety"], row["rejected_safety"]) == ("safe", "unsafe")
+
+
+def test_an_unsafe_response_is_chosen_where_the_recipe_allows_it() -> None:
+    assert only(paired(1.0, labels=("unsafe", "safe"), unsafe_chosen=True))["chosen_safety"] == "unsafe"
+
+
+def test_every_preference_is_accounted_for() -> None:
+    preferences = table(
+        Preference,
+        *({"id": f"c{n}", "prompt_id": "p", "a_id": "a", "b_id": "b", "strength": s, "confidence": 1.0}
+          for n, s in enumerate([None, 0.0, 0.1, 2.0, -3.0])),
+    )  # fmt: skip
+    responses = table(Response, {"id": "a", "text": "x"}, {"id": "b", "text": "y"})
+    made = pair.quadruples(PROMPTS, responses, table(Judgment), preferences, minimum_strength=0.2)
+    assert made.considered == 5
+    assert made.kept["chosen"].to_list() == ["x", "y"]
+    assert reasons(made) == {"no verdict": 1, "tie": 2}

@@ -1,0 +1,188 @@
+"""What all verdicts on a pair settle to, on examples reckoned by hand."""
+
+import math
+from typing import Any
+
+import pytest
+from rows import table
+
+from pipeline.stages import settle
+from pipeline.tables import Candidate, Comparison, Decision, Judgment, Preference
+
+Cells = dict[str, Any]
+PAIR = table(Candidate, {"id": "c", "prompt_id": "p", "a_id": "a", "b_id": "b"})
+
+
+def score(response: str, value: float | None, ends: tuple[float, float] | None = (1.0, 5.0), judge: str = "j") -> Cells:
+    low, high = ends or (None, None)
+    return {
+        "id": f"{judge}{response}",
+        "response_id": response,
+        "judge": judge,
+        "score": value,
+        "low": low,
+        "high": high,
+    }
+
+
+def said(strength: float | None, judge: str = "k", first: str = "a", candidate: str = "c") -> Cells:
+    name = f"{judge}{first}{candidate}"
+    return {"id": name, "candidate_id": candidate, "judge": judge, "first": first, "strength": strength}
+
+
+def decided(strength: float, reviewer: str = "ann", candidate: str = "c") -> Cells:
+    return {"id": reviewer, "candidate_id": candidate, "reviewer": reviewer, "strength": strength}
+
+
+def settled(judgments: list[Cells] = [], comparisons: list[Cells] = [], decisions: list[Cells] = []) -> Cells:  # noqa: B006
+    made = settle.preferences(
+        PAIR, table(Judgment, *judgments), table(Comparison, *comparisons), table(Decision, *decisions)
+    )
+    (row,) = made.kept.iter_rows(named=True)
+    assert made.considered == 1
+    assert (row["id"], row["prompt_id"], row["a_id"], row["b_id"]) == ("c", "p", "a", "b")
+    return row
+
+
+def test_scores_on_a_scale_with_ends_settle_to_three_times_their_share_of_it() -> None:
+    """3 · (4 - 2) / (5 - 1)"""
+    assert settled([score("a", 4), score("b", 2)])["strength"] == 1.5
+    assert settled([score("a", 1), score("b", 5)])["strength"] == -3
+    assert settled([score("a", -3, (-3, 3)), score("b", 0, (-3, 3))])["strength"] == -1.5
+
+
+def test_scores_on_a_scale_without_ends_settle_by_the_hyperbolic_tangent() -> None:
+    strength = settled([score("a", -1.25, None), score("b", -1.75, None)])["strength"]
+    assert strength == pytest.approx(3 * math.tanh(0.5))
+    assert settled([score("a", -90, None), score("b", -1, None)])["strength"] == pytest.approx(-3)
+
+
+def test_equal_scores_are_a_tie() -> None:
+    row = settled([score("a", 3), score("b", 3)])
+    assert (row["strength"], row["confidence"], row["sources"]) == (0, 1, ["j"])
+
+
+def test_a_judge_that_scored_only_one_side_gives_no_verdict() -> None:
+    assert settled([score("a", 3)])["strength"] is None
+    assert settled([score("a", 3), score("b", None)])["strength"] is None
+
+
+def test_scores_are_compared_within_one_judge_and_criterion_only() -> None:
+    assert settled([score("a", 5, judge="j"), score("b", 1, judge="k")])["strength"] is None
+    mixed = [score("a", 5) | {"criterion": "honesty"}, score("b", 1) | {"criterion": "helpfulness"}]
+    assert settled(mixed)["strength"] is None
+
+
+def test_two_criteria_of_one_judge_are_two_verdicts() -> None:
+    both = [score(r, v) | {"criterion": c} for c, r, v in [("x", "a", 5), ("x", "b", 1), ("y", "a", 2), ("y", "b", 3)]]
+    row = settled(both)
+    assert row["strength"] == (3 - 0.75) / 2
+    assert row["confidence"] == 0.5
+    assert row["sources"] == ["j"]
+
+
+def test_both_orders_of_a_judge_are_one_verdict_their_mean() -> None:
+    row = settled(comparisons=[said(3), said(1, first="b"), said(-1, "l"), said(-1, "l", "b")])
+    assert row["strength"] == (2 - 1) / 2
+    assert row["disagreement"] == 1.5
+
+
+def test_a_judge_that_follows_the_order_settles_to_a_tie() -> None:
+    assert settled(comparisons=[said(2), said(-2, first="b")])["strength"] == 0
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_a_judge_that_fails_in_one_order_gives_no_verdict(first: str) -> None:
+    other = {"a": "b", "b": "a"}[first]
+    assert settled(comparisons=[said(3, first=first), said(None, first=other)])["strength"] is None
+    row = settled(comparisons=[said(3, first=first), said(None, first=other), said(-1, "l"), said(-1, "l", "b")])
+    assert (row["strength"], row["sources"]) == (-1, ["l"])
+
+
+def test_a_judge_asked_in_one_order_only_is_heard() -> None:
+    assert settled(comparisons=[said(2, first="b")])["strength"] == 2
+
+
+def test_scores_and_comparisons_count_alike() -> None:
+    row = settled([score("a", 4), score("b", 2)], [said(-1), said(0, first="b")])
+    assert row["strength"] == (1.5 - 0.5) / 2
+    assert row["sources"] == ["j", "k"]
+
+
+def test_confidence_is_the_share_of_verdicts_on_the_settled_side() -> None:
+    three_to_one = [said(1, "w"), said(2, "x"), said(3, "y"), said(-1, "z")]
+    row = settled(comparisons=three_to_one)
+    assert (row["strength"], row["confidence"]) == (1.25, 0.75)
+    assert row["disagreement"] == pytest.approx(math.sqrt((0.25**2 + 0.75**2 + 1.75**2 + 2.25**2) / 4))
+    with_a_tie = settled(comparisons=[said(1, "x"), said(0, "y")])
+    assert (with_a_tie["strength"], with_a_tie["confidence"]) == (0.5, 0.5)
+
+
+def test_people_override_models() -> None:
+    models = [said(3, "x"), said(3, "y"), said(3, "z")]
+    row = settled([score("a", 5), score("b", 1)], models, [decided(-1)])
+    assert (row["strength"], row["confidence"], row["disagreement"], row["reviewed"]) == (-1, 1, 0, True)
+    assert row["sources"] == ["human/ann", "j", "x", "y", "z"]
+
+
+def test_of_several_people_the_mean_counts() -> None:
+    row = settled([], [said(-3)], [decided(2), decided(1, "bea"), decided(-1, "cem")])
+    assert (row["strength"], row["confidence"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+
+
+def test_a_person_may_decide_on_a_tie() -> None:
+    row = settled([], [said(3)], [decided(0)])
+    assert (row["strength"], row["reviewed"]) == (0, True)
+
+
+def test_a_decision_on_one_pair_leaves_the_others_to_the_models() -> None:
+    pairs = table(Candidate, *({"id": c, "prompt_id": "p", "a_id": "a", "b_id": "b"} for c in ("c", "d")))
+    verdicts = table(Comparison, said(2), said(1, candidate="d"))
+    made = settle.preferences(pairs, table(Judgment), verdicts, table(Decision, decided(-2)))
+    assert made.kept.select("id", "strength", "reviewed").rows() == [("c", -2.0, True), ("d", 1.0, False)]
+
+
+def test_a_decision_on_a_pair_that_is_gone_changes_nothing() -> None:
+    row = settled([], [said(2)], [decided(-2, candidate="gone")])
+    assert (row["strength"], row["reviewed"]) == (2, False)
+
+
+def test_where_nobody_gave_a_verdict_the_strength_is_null() -> None:
+    row = settled([score("a", None), score("b", 2)], [said(None)])
+    assert (row["strength"], row["confidence"], row["disagreement"]) == (None, None, None)
+    assert (row["sources"], row["reviewed"]) == ([], False)
+
+
+def test_it_settles_without_comparisons_and_decisions() -> None:
+    made = settle.preferences(PAIR, table(Judgment, score("a", 4), score("b", 2)))
+    assert made.row is Preference
+    assert made.kept["strength"].to_list() == [1.5]
+
+
+def test_no_candidates_settle_to_nothing() -> None:
+    assert settle.preferences(PAIR.head(0), table(Judgment)).considered == 0
+
+
+def test_the_order_of_its_tables_changes_no_digit() -> None:
+    """Nor does chance: a sum of fractions depends on the order in which they come."""
+    names = [f"c{n:03}" for n in range(120)]
+    pairs = table(Candidate, *({"id": c, "prompt_id": "p", "a_id": f"a{c}", "b_id": f"b{c}"} for c in names))
+    comparisons = table(
+        Comparison,
+        *(said((n * 7 + j * 5 + (first == "a")) % 7 - 3, f"k{j}", first, c)
+          for n, c in enumerate(names) for j in range(5) for first in "ab"),
+    )  # fmt: skip
+    scores = table(
+        Judgment,
+        *(score(f"{side}{c}", math.sin(n * j + (side == "a")), None, f"j{j}")
+          for n, c in enumerate(names) for j in range(5) for side in "ab"),
+    )  # fmt: skip
+    found = {
+        settle.preferences(
+            pairs,
+            scores.sample(fraction=1, shuffle=True, seed=seed),
+            comparisons.sample(fraction=1, shuffle=True, seed=seed),
+        ).kept.write_ndjson()
+        for seed in range(4)
+    }
+    assert len(found) == 1
