@@ -18,7 +18,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z$$()%A-Z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## (.*)/  \1\t\2/; s/\$$\(STAGES\)/$(STAGES)/' | expand -t 52
 
 demo: .venv/demo  ## build a small dataset with the embedded model, end to end; again: goes on, or is done
-	$(TETRAD) run spa_vl --pool demo --limit 32 --samples 3 $(ARGS)
+	$(TETRAD) run spa_vl --pool demo --limit 30 --samples 3 $(ARGS)
 
 $(STAGES): .venv/demo  ## bring RECIPE=spa_vl POOL=demo up to this stage
 	$(TETRAD) run $(RECIPE) --pool $(POOL) --until $@ $(ARGS)

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import polars as pl
 import typer
@@ -126,13 +126,18 @@ def _release(workspace: Workspace, name: str) -> Path:
     return folder
 
 
+def _cell(value: object) -> Text:
+    """A value as it is, but for what a terminal would obey: models wrote it."""
+    return Text("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(value)))
+
+
 def _samples(path: Path, number: int) -> None:
     columns = ["subcategory", "kind", "question", "chosen", "rejected", "strength", "confidence"]
     rows = pl.read_parquet(path, columns=columns)
     for row in rows.gather_every(max(1, rows.height // number)).head(number).iter_rows(named=True):
         grid = Grid(show_header=False, box=None, padding=(0, 1))
         for column, value in row.items():
-            grid.add_row(Text(column, style="bold"), Text(f"{value:.2f}" if isinstance(value, float) else str(value)))
+            grid.add_row(Text(column, style="bold"), _cell(f"{value:.2f}" if isinstance(value, float) else value))
         out.print(grid, "")
 
 
@@ -184,7 +189,7 @@ def show(
         grid = Grid(show_header=False, box=None, padding=(0, 1))
         for column, value in row.items():
             if value is not None:
-                grid.add_row(Text(column, style="bold"), Text(str(value)))
+                grid.add_row(Text(column, style="bold"), _cell(value))
         out.print(grid, "")
     out.print(f"{min(limit, frame.height)} of {frame.height} rows", highlight=False)
 
@@ -331,9 +336,9 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
-def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+def _terminated(_number: int, _frame: FrameType | None) -> None:
     """SIGTERM, as a preempted job gets it: leave like Ctrl-C does, with everything kept."""
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)  # which the event loop, while it runs, turns into an orderly end
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from PIL import Image as Pillow
-from tiny import QUESTIONS, Model, Place, settle_in
+from tiny import QUESTIONS, Model, Place, settle_in, tetrad
 
 from pipeline.doors.replies import Replies
 
@@ -158,6 +158,24 @@ def test_another_rule_downstream_asks_nobody(place: Place) -> None:
     assert any(line.startswith("release built") for line in lines)
 
 
+def test_a_recipe_that_got_shorter_leaves_no_table_of_the_longer_one(place: Place) -> None:
+    queue = place.recipe.read_text()
+    queue = queue[queue.index("    queue = ") : queue.index("    run(pair")]
+    edited(place, queue, "    preferences = first\n")
+    assert asked(place, lambda: place("run", place.recipe)) == []
+    assert [page["name"] for page in place.pages()] == [*NAMES[:6], "quadruples"]
+    assert len(place.bytes_of()) == 7 + 2, "and the dropped rows of two tables"
+
+
+def test_what_stands_on_a_table_that_has_changed_is_not_published(place: Place) -> None:
+    edited(place, "temperature=0.3", "temperature=0.4")
+    place("run", place.recipe, "--until", "sample")
+    assert [page["name"] for page in place.pages()] == NAMES[:2]
+    done = tetrad("publish", "tiny-tiny", "--workspace", place.workspace)
+    assert done.code == 2
+    assert "has no quadruples yet" in done.err
+
+
 def test_one_more_question_leaves_what_was_answered_alone(place: Place) -> None:
     edited(place, '"question": [', '"question": ["How are you?", ')
     requests = asked(place, lambda: place("run", place.recipe, "--until", "sample"))
@@ -208,6 +226,16 @@ def test_show_prints_rows_and_those_that_meet_a_condition(ran: Place) -> None:
     assert "no two answers from different safety groups" in dropped
 
 
+def test_no_answer_can_give_the_terminal_orders(ran: Place) -> None:
+    row = ran.table("quadruples").filter(pl.col("chosen_respondent") == "careful").row(0, named=True)
+    assert "\x1b[31m" in row["chosen"]
+    words = [ran("show", "tiny-tiny", "quadruples", "--limit", "9"), ran("trace", row["id"])]
+    words.append(ran("show", "tiny-tiny", "responses", "--where", "respondent = 'careful'"))
+    for done in words:
+        assert "\\[/INST]" in done.out, "what looks like markup is shown as it is"
+        assert "\x1b" not in done.out
+
+
 def test_a_preview_prints_requests_and_asks_nothing(bare: Place) -> None:
     words = ""
 
@@ -242,7 +270,7 @@ def test_a_trace_tells_a_quadruples_whole_story(ran: Place) -> None:
     story = ran("trace", row["id"]).out
     for word in (
         row["question"],
-        row["chosen"],
+        row["chosen"].replace("\x1b", " "),
         row["rejected"],
         row["chosen_id"],
         row["rejected_id"],
@@ -253,7 +281,7 @@ def test_a_trace_tells_a_quadruples_whole_story(ran: Place) -> None:
     assert kinds.count("responses") == kinds.count("comparisons") == kinds.count("judgments") == 2
     assert kinds.count("preferences") == 1
     words = said(story)
-    assert row["chosen"] in words
+    assert row["chosen"].replace("\x1b", " ") in words
     assert row["rejected"] in words
     assert sum('"preferred"' in word for word in words) == 2, "the judge's words, in both orders"
     assert sum('"unsafe"' in word for word in words) == 2, "and the classifier's"

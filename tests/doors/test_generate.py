@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.generate import Generate
+from pipeline.doors.generate import Cells, Generate
 from pipeline.doors.replies import Replies
 from pipeline.errors import Halt, UserError
+from pipeline.models import Catalogue
 from pipeline.requests import Answer, Chat, Classified, Classify, Failure, Message, Reply, Request, Score
 from pipeline.tables import Dropped, Outcome, Row
-from tests.conftest import Cells, models
 from tests.servers import ChatServer
 
 CATALOGUE = """
@@ -84,8 +84,9 @@ class Desk:
         self.images = Blobs(folder / "images")
         self.replies = Replies(folder, write=True)
         self.watch = Watch()
-        self.models = models(folder, CATALOGUE.format(url=server.url, revision=revision))
-        self.generate = Generate(self.replies, self.models, self.images, folder / "logs", self.watch)
+        known = folder / "models.toml"
+        known.write_text(CATALOGUE.format(url=server.url, revision=revision))
+        self.generate = Generate(self.replies, Catalogue(known), self.images, folder / "logs", self.watch)
 
     def ask(self, rows: pl.DataFrame, ask: Any = None) -> Outcome:
         return self.generate(rows, ask or chat, read, Said)
