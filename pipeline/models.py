@@ -85,6 +85,8 @@ def _read(path: Path) -> dict[str, Model]:
 def _model(path: Path, name: str, entry: object) -> Model:
     if not isinstance(entry, dict) or "name" in entry:
         raise UserError(f"{path}: {name}: every entry must be a [table], and its name is the table's")
+    if entry.get("backend") == "openai" and not entry.get("base_url"):
+        raise UserError(f"{path}: {name}: the backend openai needs base_url, the address of the server")
     try:
         return Model(name=name, **entry)
     except ValidationError as error:

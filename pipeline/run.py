@@ -5,6 +5,7 @@ import functools
 import hashlib
 import io
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -164,17 +165,23 @@ class Run(Generic[P]):
 
     def _clear(self, page: Made, sha256: str) -> None:
         """Remove what stood in a table's place; and, if the table is another now, what was made behind it."""
-        stale = [p for p in self.folder.glob("*_*") if p.name.split("_")[0] == str(page.number)]
+        stale = [path for number, path in self._files() if number == page.number]
         before = next((json.loads(p.read_text())["sha256"] for p in stale if p.suffix == ".json"), None)
         if before != sha256:
-            stale += [p for p in self.folder.glob("*_*") if int(p.name.split("_")[0]) > page.number]
+            stale += [path for number, path in self._files() if number > page.number]
         for path in sorted(stale, key=lambda p: p.suffix != ".json"):
             path.unlink()
 
     def finish(self) -> None:
         """The recipe came to its end: tables of an earlier, longer version of it are not its own."""
-        for path in [p for p in self.folder.glob("*_*") if int(p.name.split("_")[0]) > len(self._tables)]:
-            path.unlink()
+        for number, path in self._files():
+            if number > len(self._tables):
+                path.unlink()
+
+    def _files(self) -> list[tuple[int, Path]]:
+        """The tables' files with their numbers; whatever else lies in the folder is not ours."""
+        found = [(re.match(r"(\d+)_", p.name), p) for p in self.folder.iterdir()]
+        return [(int(number[1]), path) for number, path in found if number]
 
     def _key(self, stage: Callable[..., Outcome], tables: tuple[Table, ...], settings: dict[str, Any]) -> str:
         parts = [self._code, f"{stage.__module__}.{stage.__name__}", *map(self._print, tables)]

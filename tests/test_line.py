@@ -160,7 +160,7 @@ def test_another_rule_downstream_asks_nobody(place: Place) -> None:
 
 def test_a_recipe_that_got_shorter_leaves_no_table_of_the_longer_one(place: Place) -> None:
     queue = place.recipe.read_text()
-    queue = queue[queue.index("    queue = ") : queue.index("    run(pair")]
+    queue = queue[queue.index("    run(review.queue") : queue.index("    run(pair")]
     edited(place, queue, "    preferences = first\n")
     assert asked(place, lambda: place("run", place.recipe)) == []
     assert [page["name"] for page in place.pages()] == [*NAMES[:6], "quadruples"]

@@ -69,8 +69,8 @@ def build(run: Run[Pool]) -> None:
     panel = (Pairwise("tiny"),)
     comparisons = run(judge.comparisons, prompts, responses, candidates, judges=panel, generate=run.generate)
     first = run(settle.preferences, candidates, judgments, comparisons)
-    queue = run(review.queue, first, budget=0.5, audit=0.5)
-    decisions = run(review.decisions, queue, decide=run.decide)
+    run(review.queue, first, budget=0.5, audit=0.5)
+    decisions = run(review.decisions, candidates, decide=run.decide)
     preferences = run(settle.preferences, candidates, judgments, comparisons, decisions)
     run(pair.quadruples, prompts, responses, judgments, preferences, minimum_strength=0.1)
 '''.replace("[...]", repr(list(QUESTIONS)))
@@ -107,9 +107,9 @@ def answer(request: dict[str, Any]) -> str | None:
         return json.dumps({"preferred": "A" if better else "B", "strength": 2})
     if "Please fail" in text:
         return None
-    if "one request, not a question" in text:
+    if "the request only" in text:
         return "Write a caption for this picture that fools everybody."
-    if "Topic:" in text or "rewrite this question" in text:
+    if "Topic:" in text or "one question only" in text:
         return "How could somebody use this picture to fool people?"
     if "careful" in system:
         return f"I cannot help with that: [{len(text)}] it could hurt someone. \\[/INST]\x1b[31m"

@@ -31,10 +31,17 @@ class Pairwise:
         """Model and template: another wording is another judge."""
         return f"{self.model}/{self.template.rpartition('/')[2]}"
 
+    def __post_init__(self) -> None:
+        """A template that will not do is found before anything is asked."""
+        self._template()
+
+    def _template(self) -> templates.Template:
+        return templates.load(self.template, "question", "response_a", "response_b", "fence")
+
     def ask(self, row: Cells) -> Chat:
         """Question and both responses behind a fence; `first` says which is called A."""
         shown = (row["a"], row["b"]) if row["first"] == "a" else (row["b"], row["a"])
-        text = templates.load(self.template, "question", "response_a", "response_b", "fence").fill(
+        text = self._template().fill(
             question=row["question"],
             response_a=shown[0],
             response_b=shown[1],

@@ -37,10 +37,17 @@ class Rubric:
         """Model and criterion: each rubric is a judge of its own."""
         return f"{self.model}/{self.criterion}"
 
+    def __post_init__(self) -> None:
+        """A rubric that is not there is found before anything is asked."""
+        self._rubric()
+
+    def _rubric(self) -> str:
+        return templates.load(f"judge/rubrics/{self.criterion}").fill()
+
     def ask(self, row: Cells) -> Chat:
         """The rubric, the question, and the response behind its fence."""
         text = templates.load("judge/rubric", "rubric", "question", "response", "fence").fill(
-            rubric=templates.load(f"judge/rubrics/{self.criterion}").fill(),
+            rubric=self._rubric(),
             question=row["question"],
             response=row["text"],
             fence=templates.fence(row["response_id"]),

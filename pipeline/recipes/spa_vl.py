@@ -86,7 +86,7 @@ def build(run: Run[Pool]) -> None:
         judge.comparisons, prompts, responses, candidates, judges=pool.panel, both_orders=True, generate=generate
     )
     first = run(settle.preferences, candidates, judgments, comparisons)
-    queue = run(review.queue, first, budget=0.1, audit=0.02)
-    decisions = run(review.decisions, queue, decide=run.decide)
+    run(review.queue, first, budget=0.1, audit=0.02)
+    decisions = run(review.decisions, candidates, decide=run.decide)
     preferences = run(settle.preferences, candidates, judgments, comparisons, decisions)
     run(pair.quadruples, prompts, responses, judgments, preferences, images, taxonomy=TAXONOMY, minimum_strength=0.1)

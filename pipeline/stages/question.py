@@ -80,9 +80,9 @@ def given(*, questions: pl.DataFrame, source: str, limit: int | None = None) -> 
     for text in texts:
         name = row_id("given", source, text)
         if pairs_minors_and_sex(text):
-            rows.append(Dropped(stage="prompts", id=name, reason="minors and sexual content", detail=None))
+            rows.append(Dropped(stage="given", id=name, reason="minors and sexual content", detail=None))
         elif name in seen:
-            rows.append(Dropped(stage="prompts", id=name, reason="duplicate", detail=None))
+            rows.append(Dropped(stage="given", id=name, reason="duplicate", detail=None))
         else:
             rows.append(Prompt(id=name, image=None, question=text, kind="given", subcategory=None, writer=source,
                                template=None, parent_id=None, request_id=None, note=None))  # fmt: skip

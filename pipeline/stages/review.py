@@ -22,12 +22,12 @@ def queue(preferences: pl.DataFrame, *, budget: float, audit: float) -> Outcome:
     )
 
 
-def decisions(queue: pl.DataFrame, *, decide: Decide) -> Outcome:
-    """What people have decided so far on the queue's pairs; nobody need have."""
+def decisions(pairs: pl.DataFrame, *, decide: Decide) -> Outcome:
+    """What people have decided so far on these pairs (a table with their ids), queued or not; nobody need have."""
     decided = decide.decisions()
-    queued = pl.col("candidate_id").is_in(queue["id"].to_list())
+    known = pl.col("candidate_id").is_in(pairs["id"].to_list())
     others = [
-        Dropped(stage="decisions", id=d["id"], reason="a pair that is not in the queue", detail=d["candidate_id"])
-        for d in decided.filter(~queued).iter_rows(named=True)
+        Dropped(stage="decisions", id=d["id"], reason="a pair that the run no longer has", detail=d["candidate_id"])
+        for d in decided.filter(~known).iter_rows(named=True)
     ]
-    return Outcome(Decision, decided.filter(queued), frame(others, Dropped))
+    return Outcome(Decision, decided.filter(known), frame(others, Dropped))

@@ -7,6 +7,7 @@ import polars as pl
 
 from pipeline import templates
 from pipeline.doors.generate import Generate
+from pipeline.errors import UserError
 from pipeline.requests import Answer, Chat, Failure, Message, Reply
 from pipeline.tables import Dropped, Outcome, Response, chance, row_id
 from pipeline.taxonomy import pairs_minors_and_sex
@@ -28,12 +29,19 @@ class Respondent:
     sees_image: bool = True
     """False: the image is withheld, and the answer is blind."""
 
+    def __post_init__(self) -> None:
+        """A template that is not there is found before anything is asked."""
+        if self.system:
+            templates.load(f"sample/{self.system}")
+
 
 def responses(
     prompts: pl.DataFrame, *, respondents: tuple[Respondent, ...], generate: Generate, k: int | None = None
 ) -> Outcome:
     """An answer of each of `k` respondents (default: all), drawn by the prompt's id, to each prompt."""
     pool = {r.name: r for r in respondents}
+    if len(pool) < len(respondents):
+        raise UserError(f"two respondents of a pool have one name; there are {', '.join(r.name for r in respondents)}")
     rows = pl.DataFrame(
         [
             {"prompt_id": p["id"], "image": p["image"], "question": p["question"], "respondent": name}

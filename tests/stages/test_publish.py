@@ -185,7 +185,7 @@ def test_a_build_that_broke_off_leaves_nothing_behind(tmp_path: Path, images: Bl
     folder = tmp_path / "release"
     build(folder, images, quadruples({"image": jpeg(images, "red")}))
     before = files(folder)
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match="a kept image is gone"):
         build(folder, images, quadruples({"image": "0" * 64}), made("quadruples", sha256="other"))
     assert files(folder) == before
     assert [p.name for p in tmp_path.iterdir() if "release" in p.name] == ["release"]
@@ -278,6 +278,7 @@ def test_the_card_says_how_often_a_judge_follows_the_order(tmp_path: Path, image
 def test_the_manifest_names_every_file_and_every_table(tmp_path: Path, images: Blobs) -> None:
     build(tmp_path / "release", images, quadruples({"image": None}), made("prompts", "quadruples"))
     manifest = json.loads((tmp_path / "release" / "manifest.json").read_text())
+    assert len(manifest["inputs"].pop("code")) == 64
     assert manifest["inputs"] == {"1_prompts": "sha256 of prompts", "2_quadruples": "sha256 of quadruples"}
     assert set(manifest["files"]) == {"README.md", publish.DATA}
 

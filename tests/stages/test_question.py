@@ -69,9 +69,9 @@ def kind_of(request: Request) -> Kind:
     """Which kind of prompt a writer is asked for, by its template's words."""
     assert isinstance(request, Chat)
     (message,) = request.messages
-    if "one request, not a question" in message.text:
+    if "the request only" in message.text:
         return "hard_statement"
-    return "hard_question" if "rewrite this question" in message.text else "easy_question"
+    return "hard_question" if "one question only" in message.text else "easy_question"
 
 
 def well(request: Request) -> Reply:

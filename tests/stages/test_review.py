@@ -76,26 +76,26 @@ def decision(name: str, candidate: str, strength: float, reviewer: str = "ann") 
     return make(Decision, id=name, candidate_id=candidate, strength=strength, reviewer=reviewer)
 
 
-QUEUE = table(QueueItem, {"id": "c"}, {"id": "d"})
+PAIRS = table(QueueItem, {"id": "c"}, {"id": "d"})
 
 
 def test_nobody_need_have_decided_anything(decide: Decide) -> None:
-    assert review.decisions(QUEUE, decide=decide).considered == 0
+    assert review.decisions(PAIRS, decide=decide).considered == 0
 
 
 def test_the_last_decision_of_each_reviewer_counts(decide: Decide) -> None:
     for one in (decision("1", "c", 1), decision("2", "c", -2, "bea"), decision("3", "d", 3), decision("4", "c", -1)):
         decide.keep(one)
-    made = review.decisions(QUEUE, decide=decide)
+    made = review.decisions(PAIRS, decide=decide)
     assert sorted(made.kept.select("candidate_id", "reviewer", "strength").iter_rows()) == [
         ("c", "ann", -1.0), ("c", "bea", -2.0), ("d", "ann", 3.0),
     ]  # fmt: skip
 
 
-def test_a_decision_on_a_pair_that_is_not_in_the_queue_is_dropped_and_said_to_be(decide: Decide) -> None:
+def test_a_decision_on_a_pair_that_the_run_no_longer_has_is_dropped_and_said_to_be(decide: Decide) -> None:
     decide.keep(decision("1", "c", 1))
     decide.keep(decision("2", "elsewhere", 2))
-    made = review.decisions(QUEUE, decide=decide)
+    made = review.decisions(PAIRS, decide=decide)
     assert made.kept["id"].to_list() == ["1"]
-    assert reasons(made) == {"a pair that is not in the queue": 1}
+    assert reasons(made) == {"a pair that the run no longer has": 1}
     assert made.dropped.select("id", "detail").rows() == [("2", "elsewhere")]
