@@ -43,7 +43,7 @@ POOLS = {
             Respondent("smollm2-eager", SMALL, "eager", temperature=1.0, max_tokens=32),
         ),
         judges=(Safety("lexicon"), Likelihood(SMALL)),
-        panel=(Pairwise(SMALL, share=0.2),),
+        panel=(Pairwise(SMALL, share=0.15),),
         kinds_per_image=2,
         k=2,
     ),
