@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -23,13 +22,16 @@ class Fetch:
         self.images = Blobs(folder / "images")
         self._fetched = Log(folder / "originals" / "fetched.jsonl", write=True)
         self._known: dict[str, str] = {}
+        self._revisions: dict[int, str] = {}
+        """Of each source, as it was listed."""
         for _, line in self._fetched.lines():
             entry = json.loads(line)
             self._known[entry["id"]] = entry["sha256"]
 
     def listing(self, source: Source) -> pl.DataFrame:
         """What the source offers at its present revision: listed once, kept for good."""
-        path = self._listings / f"{source.name}-{row_id(source.name, source.revision())}.parquet"
+        revision = self._revisions[id(source)] = source.revision()
+        path = self._listings / f"{source.name}-{row_id(source.name, revision)}.parquet"
         if not path.is_file():
             listed = frame(source.listing(), Listed)
             if listed.is_empty():
@@ -48,7 +50,8 @@ class Fetch:
 
     def original(self, source: Source, key: str) -> bytes | OSError:
         """The bytes as the source has them, kept on the first reading; or why there are none."""
-        name = row_id(source.name, source.revision(), key)
+        revision = self._revisions.get(id(source)) or source.revision()  # of a folder, it costs a walk
+        name = row_id(source.name, revision, key)
         if name not in self._known or self._known[name] not in self.originals:
             try:
                 data = source.read(key)
@@ -57,11 +60,6 @@ class Fetch:
             self._known[name] = self.originals.keep(data)
             self._fetched.append(json.dumps({"id": name, "sha256": self._known[name]}).encode())
         return self.originals.read(self._known[name])
-
-    def fingerprint(self, sources: tuple[Source, ...]) -> Iterator[str]:
-        """What the sources are now: a table of images is fresh only for these."""
-        for source in sources:
-            yield f"{source.name} {source.revision()}"
 
     def close(self) -> None:
         """Close the log of what was fetched."""

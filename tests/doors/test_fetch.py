@@ -136,14 +136,6 @@ def test_bytes_that_were_lost_are_asked_for_again(fetch: Fetch, shelf: Shelf) ->
     assert fetch.original(shelf, "a.jpg") == b"apes"
 
 
-def test_what_a_table_of_images_depends_on_changes_with_the_revision(fetch: Fetch, shelf: Shelf) -> None:
-    now = list(fetch.fingerprint((shelf, Shelf({}, name="wall"))))
-    assert len(now) == 2
-    shelf.at = "2"
-    after = list(fetch.fingerprint((shelf, Shelf({}, name="wall"))))
-    assert (now[0] != after[0], now[1] == after[1]) == (True, True)
-
-
 def test_a_full_disk_is_one_line_for_the_user_and_what_was_kept_stays(small_disk: Path) -> None:
     shelf = Shelf({str(n): bytes([n]) * 5000 for n in range(40)})
     fetch, kept = Fetch(small_disk), 0
