@@ -121,6 +121,10 @@ def _release(workspace: Workspace, name: str) -> Path:
     if not any(m.name == "quadruples" for m in made):
         raise UserError(f"the run {name} has no quadruples yet: `tetrad run` it to the end first")
     tables = {m.name: workspace.table(name, m) for m in made}
+    if tables["quadruples"].is_empty():
+        raise UserError(
+            f"the run {name} made no quadruples, so there is nothing to release: `tetrad status {name}` says why"
+        )
     new = publishing.release(tables, made=made, images=Blobs(workspace.folder / "images"), folder=folder, name=name)
     err.print(f"release {'built' if new else 'is there already'}: {folder}", highlight=False, soft_wrap=True)
     return folder

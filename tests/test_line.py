@@ -151,7 +151,7 @@ def test_another_temperature_asks_that_respondent_anew_and_nobody_else(place: Pl
 
 
 def test_another_rule_downstream_asks_nobody(place: Place) -> None:
-    edited(place, "minimum_strength=0.1", "minimum_strength=2.9")
+    edited(place, "minimum_strength=0.1", "minimum_strength=1.0")
     lines: list[str] = []
     assert asked(place, lambda: lines.extend(place("run", place.recipe).err.splitlines())) == []
     assert place.pages()[-1]["dropped"]["tie"] > 0

@@ -16,7 +16,7 @@ RECIPES = sorted(p.stem for p in (PACKAGE / "recipes").glob("[a-z]*.py"))
 
 
 def tetrad(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([TETRAD, *arguments], capture_output=True, text=True, check=True)
+    return subprocess.run([TETRAD, *arguments], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module", params=RECIPES)
@@ -35,6 +35,15 @@ def pages(workspace: Path, name: str) -> list[dict[str, object]]:
     return sorted((json.loads(p.read_text()) for p in folder.glob("*_*.json")), key=lambda page: int(page["number"]))
 
 
+def released(ran: tuple[str, Path, str]) -> bool:
+    """Whether there is a release: a small model may rate all answers of two prompts alike, and then the run says so."""
+    name, workspace, words = ran
+    rows = pages(workspace, name)[-1]["kept"]
+    assert (workspace / "releases" / f"{name}-demo").is_dir() == bool(rows)
+    assert ("made no quadruples" in words) == (not rows)
+    return bool(rows)
+
+
 @pytest.mark.demo
 @pytest.mark.slow
 def test_counts_add_up_along_the_whole_line(ran: tuple[str, Path, str]) -> None:
@@ -47,7 +56,7 @@ def test_counts_add_up_along_the_whole_line(ran: tuple[str, Path, str]) -> None:
     kept = {page["name"]: page["kept"] for page in made}
     considered = {page["name"]: page["considered"] for page in made}
     assert considered["quadruples"] == kept["preferences"] == kept["candidates"]
-    assert considered["candidates"] <= kept["prompts"]
+    assert considered["candidates"] <= kept[str(made[1 if "images" in kept else 0]["name"])]
     assert considered["judgments"] % kept["responses"] == 0
     folder = workspace / "runs" / f"{name}-demo"
     for page in made:
@@ -57,13 +66,14 @@ def test_counts_add_up_along_the_whole_line(ran: tuple[str, Path, str]) -> None:
 @pytest.mark.demo
 @pytest.mark.slow
 def test_a_second_run_asks_nothing_and_gives_the_same_release(ran: tuple[str, Path, str]) -> None:
-    name, workspace, words = ran
-    assert "models were asked 0 times" not in words
+    name, workspace, _ = ran
     release = workspace / "releases" / f"{name}-demo"
     first = {p.relative_to(release): p.read_bytes() for p in release.rglob("*") if p.is_file()}
     again = tetrad("run", name, "--pool", "demo", "--limit", "2", "--workspace", workspace).stderr
-    assert "models were asked 0 times" in again
-    assert "kept  [fresh]" in again
+    assert "asking" not in again
+    assert again.count("[fresh]") == len(pages(workspace, name))
+    if not released(ran):
+        return
     for path in first:
         (release / path).unlink()
     tetrad("publish", f"{name}-demo", "--workspace", workspace)
@@ -74,6 +84,8 @@ def test_a_second_run_asks_nothing_and_gives_the_same_release(ran: tuple[str, Pa
 @pytest.mark.slow
 def test_datasets_loads_the_release(ran: tuple[str, Path, str], tmp_path: Path) -> None:
     name, workspace, _ = ran
+    if not released(ran):
+        return
     loaded = load_dataset(str(workspace / "releases" / f"{name}-demo"), split="train", cache_dir=str(tmp_path))
     assert loaded.num_rows == pages(workspace, name)[-1]["kept"]
     for row in loaded:
@@ -87,6 +99,8 @@ def test_datasets_loads_the_release(ran: tuple[str, Path, str], tmp_path: Path) 
 @pytest.mark.slow
 def test_every_published_row_can_be_traced(ran: tuple[str, Path, str]) -> None:
     name, workspace, _ = ran
+    if not released(ran):
+        return
     quadruples = pl.read_parquet(
         workspace / "releases" / f"{name}-demo" / "data" / "*.parquet", columns=["id", "question"]
     )
