@@ -66,7 +66,8 @@ class Lock:
 class Log:
     """One file of JSON lines. A line counts once its newline is written; a torn tail is cut when a writer opens it.
 
-    A kill loses nothing that was appended; a power cut loses at most the last 64 records or one second.
+    A kill loses nothing that was appended; a power cut, at most what came since the last sync: 64
+    records, or those of the last second before more came.
     """
 
     def __init__(self, path: Path, *, write: bool) -> None:
