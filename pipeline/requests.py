@@ -50,16 +50,36 @@ class Score(Record):
 
 
 class Classify(Record):
-    """Ask a classifier for the labels of a text in its context."""
+    """Ask a classifier for the labels of a text in its context, or of an image; or a reward model for its score."""
 
     kind: Literal["classify"] = "classify"
     model: str
     context: str
     """What the text answers."""
     text: str
+    image: str | None = None
+    """SHA-256 of the image shown beside it, or alone."""
 
 
-Request = Annotated[Chat | Score | Classify, Field(discriminator="kind")]
+class Embed(Record):
+    """Ask for the embedding of a text or of an image: one of the two."""
+
+    kind: Literal["embed"] = "embed"
+    model: str
+    text: str | None = None
+    image: str | None = None
+    """SHA-256."""
+
+
+AnyRequest = Chat | Score | Classify | Embed
+Request = Annotated[AnyRequest, Field(discriminator="kind")]
+
+
+def images_of(request: AnyRequest) -> tuple[str, ...]:
+    """SHA-256 of every image that a request shows."""
+    if isinstance(request, Chat | Score):
+        return tuple(image for message in request.messages for image in message.images)
+    return (request.image,) if request.image else ()
 
 
 class Answer(Record):
@@ -69,8 +89,8 @@ class Answer(Record):
     text: str
     reasoning: str | None = None
     """A reasoning trace, when the model gave one apart from its answer."""
-    finish: Literal["stop", "length"] = "stop"
-    """`length`: cut off at `max_tokens`."""
+    finish: Literal["stop", "length", "refusal"] = "stop"
+    """`length`: cut off at `max_tokens`. `refusal`: the provider marked the answer as one."""
 
 
 class Scored(Record):
@@ -82,13 +102,20 @@ class Scored(Record):
 
 
 class Classified(Record):
-    """A probability per label."""
+    """A probability per label; of a reward model its raw score, under `score`."""
 
     kind: Literal["classify"] = "classify"
     labels: dict[str, float]
 
 
-KEPT_FAILURES = frozenset({"bad_request", "refused", "unreadable_image", "no_answer"})
+class Embedded(Record):
+    """A vector of length one."""
+
+    kind: Literal["embed"] = "embed"
+    vector: tuple[float, ...]
+
+
+KEPT_FAILURES = frozenset({"bad_request", "refused", "unreadable_image", "no_answer", "terms"})
 """Failures that would come back the same: kept, and asked again only after `tetrad retry`. All others stay owed."""
 
 
@@ -97,8 +124,9 @@ class Failure(Record):
 
     kind: Literal["failure"] = "failure"
     error: str
-    """One word: bad_request, refused, unreadable_image, no_answer (kept); timeout, rate_limit, server, unreachable,
-    no_access, out_of_memory, too_long (owed: another time or another machine may answer); not_asked."""
+    """One word: bad_request, refused, unreadable_image, no_answer (kept); terms (the provider's forbid it: never asked);
+    timeout, rate_limit, server, unreachable, no_access, out_of_memory, too_long (owed: another time or another machine
+    may answer); not_asked."""
     message: str = ""
 
     @property
@@ -110,7 +138,7 @@ class Failure(Record):
 class Reply(Record):
     """One reply, as kept."""
 
-    result: Annotated[Answer | Scored | Classified | Failure, Field(discriminator="kind")]
+    result: Annotated[Answer | Scored | Classified | Embedded | Failure, Field(discriminator="kind")]
     answered_by: str | None = None
     """The model that says it answered: a provider may route or update behind a name."""
     provider_id: str | None = None
@@ -126,7 +154,8 @@ def failed(error: str, message: str = "") -> Reply:
     return Reply(result=Failure(error=error, message=message[:500]))
 
 
-def request_id(request: Chat | Score | Classify, revision: str) -> str:
+def request_id(request: AnyRequest, revision: str) -> str:
     """32 hexadecimal digits that name everything the reply depends on: the request, and the model's revision and
-    quantisation (`Model.identity`); never the route by which the model is reached."""
-    return hashlib.sha256(f"{revision}\n{request.model_dump_json()}".encode()).hexdigest()[:32]
+    quantisation (`Model.identity`); never the route by which the model is reached. What a request leaves empty does not
+    count, so that a field added later changes no id."""
+    return hashlib.sha256(f"{revision}\n{request.model_dump_json(exclude_none=True)}".encode()).hexdigest()[:32]

@@ -32,7 +32,27 @@ class Pool:
     """Respondents per prompt; none: all."""
 
 
+def answering(
+    *models: str, system: str | None = None, temperature: float = 0.7, max_tokens: int = 512
+) -> tuple[Respondent, ...]:
+    """One respondent of each model, named by it and by its system prompt."""
+    return tuple(
+        Respondent("-".join(filter(None, (m.lower(), system))), m, system, temperature, max_tokens=max_tokens)
+        for m in models
+    )
+
+
 SMALL = "smollm2-135m"
+OPEN = (
+    "Aria", "Gemma-3-12B", "Gemma-4-12B", "Granite-Vision-2B", "Idefics3-8B", "InternVL3-8B", "InternVL3.5-8B",
+    "LLaVA-NeXT-7B", "LLaVA-OneVision-7B", "Pixtral-12B", "Qwen2.5-VL-7B", "Qwen3-VL-8B", "SmolVLM2-2.2B",
+)  # fmt: skip
+"""Many families, sizes and years: answers of different safety are what pairs are made of. No licence of theirs
+forbids to train on them."""
+EAGER = ("InternVL3-8B", "LLaVA-NeXT-7B", "Pixtral-12B", "Qwen2.5-VL-7B", "SmolVLM2-2.2B")
+"""Asked a second time, without caution: pairs need answers that go wrong."""
+PANEL = (Pairwise("Qwen3-VL-30B-A3B"), Pairwise("Gemma-4-31B"), Pairwise("Mistral-Small-3.1-24B"))
+"""Larger than those they judge, of three families, and none of them answers."""
 POOLS = {
     "demo": Pool(
         writers=(SMALL,),
@@ -48,21 +68,33 @@ POOLS = {
         k=2,
     ),
     "open": Pool(
-        writers=("Qwen2.5-VL-7B",),
+        writers=("Mistral-Small-3.1-24B",),
         respondents=(
-            Respondent("qwen2.5-vl", "Qwen2.5-VL-7B"),
-            Respondent("qwen2.5-vl-cautious", "Qwen2.5-VL-7B", "cautious"),
-            Respondent("qwen2.5-vl-eager", "Qwen2.5-VL-7B", "eager", temperature=1.0),
-            Respondent("qwen2.5-vl-blind", "Qwen2.5-VL-7B", sees_image=False),
-            Respondent("internvl3", "InternVL3-8B"),
-            Respondent("internvl3-eager", "InternVL3-8B", "eager", temperature=1.0),
-            Respondent("llava-1.5", "LLaVA-1.5-7B"),
-            Respondent("llava-1.5-eager", "LLaVA-1.5-7B", "eager", temperature=1.0),
-            Respondent("smolvlm2", "SmolVLM2-2.2B"),
-            Respondent("smolvlm2-eager", "SmolVLM2-2.2B", "eager", temperature=1.0),
+            *answering(*OPEN),
+            *answering("Gemma-3-12B", "Qwen3-VL-8B", system="cautious"),
+            *answering(*EAGER, system="eager", temperature=1.0),
+            Respondent("qwen2.5-vl-7b-blind", "Qwen2.5-VL-7B", sees_image=False),
         ),
         judges=(Safety("lexicon"),),
-        panel=(Pairwise("Qwen2.5-VL-7B"), Pairwise("InternVL3-8B")),
+        panel=PANEL,
+        k=6,
+    ),
+    "closed": Pool(  # with --private: their terms forbid a release
+        writers=("gpt-6-luna",),
+        respondents=(
+            *answering("gpt-6.1-sol"),
+            *answering("gpt-6.1-sol", system="eager", temperature=1.0),
+            *answering("claude-sonnet-5.5", "gemini-3.8-flash", max_tokens=4096),
+            *answering("gemini-3.8-flash", system="cautious", max_tokens=4096),
+        ),
+        judges=(Safety("lexicon"),),
+        panel=(Pairwise("gpt-6-luna"), Pairwise("claude-haiku-5.5")),
+    ),
+    "spa_vl_2024": Pool(  # with --private. Of the paper's twelve, those that can still be served: models.toml says why
+        writers=("Mistral-Small-3.1-24B",),
+        respondents=answering("LLaVA-1.5-7B", "Qwen-VL"),
+        judges=(Safety("lexicon"),),
+        panel=PANEL,
     ),
 }
 
