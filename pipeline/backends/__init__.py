@@ -6,20 +6,34 @@
 and name it in `models.Model.backend` and in `reach` below.
 """
 
+import importlib.util
+import logging
+import re
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from pipeline.doors.blobs import Blobs
+from pipeline.errors import UserError
 from pipeline.models import Model
-from pipeline.requests import Reply, Request
+from pipeline.requests import AnyRequest, Reply
+
+LOG = logging.getLogger("tetrad")
+"""What a backend has to say while it works: the run's log file and the terminal hear it. Never a key."""
+NEEDS = {
+    "embedded": "xllamacpp",
+    "ray": "ray",
+    "transformers": "transformers",
+    "vllm": "vllm",
+}
+"""Backend to the package it cannot do without."""
 
 
 class Asked(NamedTuple):
     """A request under its id."""
 
     id: str
-    request: Request
+    request: AnyRequest
 
 
 class Backend(Protocol):
@@ -30,7 +44,8 @@ class Backend(Protocol):
     """Whether it holds memory of this machine that the next one needs: such backends take turns."""
 
     def replies(self, asked: Iterator[Asked]) -> AsyncGenerator[tuple[Asked, Reply], None]:
-        """Ask, and give each reply as it comes, in any order. What it leaves out stays owed."""
+        """Ask, and give each reply as it comes, in any order. What it leaves out stays owed. When `asked` ends, which a
+        person may bring about, it finishes what is under way (a batch goes on at the provider: it is left there); when it is cancelled, it ends at once."""
         ...
 
     def close(self) -> None:
@@ -43,24 +58,66 @@ def seed(asked: Asked) -> int:
     return int(asked.id[:8], 16) & 0x7FFFFFFF
 
 
-def reach(model: Model, images: Blobs, logs: Path) -> Backend:
-    """The backend that models.toml gives this model."""
-    match model.backend:
-        case "openai":
-            from pipeline.backends.openai import OpenAI
+_THOUGHT = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
+"""How open models think aloud before they answer; cut off, it has no end."""
 
-            return OpenAI(model, images)
+
+def reasoning_apart(text: str) -> tuple[str | None, str]:
+    """The block of reasoning that an answer begins with, or None, and the rest: the answer itself."""
+    thought = _THOUGHT.match(text)
+    return (thought[1].strip(), text[thought.end() :]) if thought else (None, text)
+
+
+def check(model: Model) -> None:
+    """Find a package that is not installed before anything is asked."""
+    needed = NEEDS.get(model.backend)
+    if needed and not importlib.util.find_spec(needed):
+        extra = "demo" if model.backend == "embedded" else model.backend
+        raise UserError(f"the model {model.name} needs the package {needed}: pip install 'tetrad[{extra}]'")
+
+
+def reach(model: Model, images: Blobs, folder: Path) -> Backend:
+    """The backend that models.toml gives this model. What it must remember lies in `folder`, its logs in `folder/logs`."""
+    from pipeline.backends.child import Child
+
+    logs = folder / "logs"
+    match model.backend:
+        case "anthropic" | "openai":
+            return _api(model, images, folder)
         case "lexicon":
             from pipeline.backends.lexicon import Lexicon
 
             return Lexicon()
         case "embedded":
             from pipeline.backends import embedded
-            from pipeline.backends.child import Child
 
             return Child(embedded.Engine, embedded.CAN, model, images, logs)
         case "vllm":
             from pipeline.backends import vllm
-            from pipeline.backends.child import Child
 
             return Child(vllm.Engine, vllm.CAN, model, images, logs)
+        case "transformers":
+            from pipeline.backends import transformers
+
+            return Child(transformers.Engine, transformers.CAN, model, images, logs)
+        case "ray":
+            from pipeline.backends import vllm
+            from pipeline.backends.ray import Ray
+
+            return Ray(vllm.Engine, vllm.CAN, model, images, logs)
+        case _:
+            raise NotImplementedError(model.backend)
+
+
+def _api(model: Model, images: Blobs, folder: Path) -> Backend:
+    if model.backend == "anthropic":
+        from pipeline.backends.anthropic import Anthropic
+
+        return Anthropic(model, images)
+    if model.batch:
+        from pipeline.backends.openai_batch import OpenAIBatch
+
+        return OpenAIBatch(model, images, folder)
+    from pipeline.backends.openai import OpenAI
+
+    return OpenAI(model, images)
