@@ -1,15 +1,16 @@
-"""An append-only log of JSON lines: what is in it was kept, what is not was never promised."""
+"""How the doors keep: a lock for one writer, an append-only log of JSON lines, files written whole or not at all."""
 
+import contextlib
 import errno
 import fcntl
 import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from pipeline.errors import UserError
 
@@ -38,11 +39,41 @@ def disk_error(path: Path, error: OSError) -> UserError:
         return UserError(
             f"the disk under {path} is full: free some space and run the same command again; what was kept stays kept"
         )
-    return UserError(f"cannot write {path}: {error.strerror}")
+    return UserError(f"cannot write {path}: {error.strerror or error}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Have on the disk which files the folder holds: a new file is synced only when its folder is, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    with contextlib.suppress(OSError):  # some network file systems cannot, and need not
+        os.fsync(descriptor)
+    os.close(descriptor)
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """Write a file whole or not at all: a file aside, which takes the place of `path` once it is on the disk."""
+    aside = path.with_name(f"{path.name}.aside")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise disk_error(path, error) from None
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 class Lock:
-    """One writer per folder. The operating system drops the lock when its owner dies, so none is ever stale."""
+    """One writer per folder. The operating system drops the lock when its owner dies, so none is ever stale.
+
+    It is `flock`'s. Over NFS, Linux asks the server for it, so that it holds between machines; where a file system is
+    mounted with locks of this machine only (`nolock`, `local_lock=flock`, `localflock`), two machines are not kept apart
+    here, and `Log.sync` finds the other writer only after the fact.
+    """
 
     def __init__(self, folder: Path) -> None:
         path = private_folder(folder) / "lock"
@@ -54,6 +85,11 @@ class Lock:
             owner = self._file.read().strip() or "another process"
             self._file.close()
             raise UserError(f"{folder} is in use by {owner}; wait for it to end, or stop it") from None
+        except OSError as error:  # ENOLCK, EOPNOTSUPP: without locks, two runs would write at once
+            self._file.close()
+            raise UserError(
+                f"the file system of {folder} gives no locks ({error.strerror}); choose another with --workspace"
+            ) from None
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T %z')}\n")
         self._file.flush()
@@ -77,9 +113,12 @@ class Log:
         self._synced_at = time.monotonic()
         if write:
             private_folder(path.parent)
+            new = not path.exists()
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             self.end = _sound_end(self._descriptor)
             os.ftruncate(self._descriptor, self.end)
+            if new:
+                sync_folder(path.parent)
         elif path.exists():
             self._descriptor = os.open(path, os.O_RDONLY)
             self.end = _sound_end(self._descriptor)
@@ -98,7 +137,7 @@ class Log:
             self.end += len(data)
             self._unsynced += len(lines)
             if self._unsynced >= SYNC_EVERY or time.monotonic() - self._synced_at >= SYNC_SECONDS:
-                self.sync()
+                self._sync()
         except OSError as error:
             os.ftruncate(self._descriptor, offset)
             self.end = offset
@@ -106,10 +145,22 @@ class Log:
         return offset
 
     def sync(self) -> None:
-        """Have everything appended on the disk."""
+        """Have everything appended on the disk; and find out if another writes here, or if the file is gone."""
+        try:
+            self._sync()
+        except OSError as error:
+            raise disk_error(self.path, error) from None
+
+    def _sync(self) -> None:
         if self._write and self._unsynced:
             os.fsync(self._descriptor)
             self._unsynced = 0
+            found = os.fstat(self._descriptor)
+            if found.st_size != self.end or not found.st_nlink:
+                raise UserError(
+                    f"{self.path} was changed by somebody else while this process wrote it: stop the other one (the file "
+                    "system may not lock across machines), and run the same command again"
+                )
         self._synced_at = time.monotonic()
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
@@ -122,9 +173,12 @@ class Log:
                 yield offset, line[:-1]
                 offset += len(line)
 
-    def at(self, offset: int, length: int) -> bytes:
-        """The line that begins at `offset` and is `length` bytes long."""
-        return os.pread(self._descriptor, length, offset)
+    def line(self, offset: int) -> bytes:
+        """The line that begins at `offset`."""
+        size = 1 << 12
+        while (found := os.pread(self._descriptor, size, offset)).find(b"\n") < 0 and len(found) == size:
+            size *= 8
+        return found.partition(b"\n")[0]
 
     def close(self) -> None:
         """Sync, and close the file."""
@@ -140,6 +194,22 @@ class Log:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def rewrite(path: Path, change: Callable[[bytes], bytes | None]) -> int:
+    """Write a log anew, whole or not at all, with each line changed, or left out where that gives None. Nobody may have it
+    open for writing. Returns how many lines were changed or left out; of none, the file stays as it is."""
+    with Log(path, write=False) as log:
+        if all(change(line) == line for _, line in log.lines()):
+            return 0
+        number = 0
+        with whole(path) as file:
+            for _, line in log.lines():
+                new = change(line)
+                number += new != line
+                if new is not None:
+                    file.write(new + b"\n")
+    return number
 
 
 def _sound_end(descriptor: int) -> int:

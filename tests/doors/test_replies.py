@@ -39,6 +39,7 @@ SCORE = Score(model="m", messages=CHAT.messages, answer="A crane.")
 CLASSIFY = Classify(model="m", context="Was ist das?", text="Ein Kran.")
 OWED = ("timeout", "rate_limit", "server", "unreachable", "no_access", "out_of_memory", "too_long", "not_asked")
 A, B = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+LOG = "replies/000001.jsonl"
 HELLO = Reply(result=Answer(text="Hello."))
 
 
@@ -99,7 +100,7 @@ def test_a_failure_that_may_pass_is_not_kept(replies: Replies, tmp_path: Path, e
     replies.keep(A, "m", CHAT, failed(error))
     assert A not in replies
     assert replies.kept(A) is None
-    assert (tmp_path / "replies.jsonl").read_bytes() == b""
+    assert (tmp_path / LOG).read_bytes() == b""
 
 
 def test_kept_failures_are_listed_with_their_error(replies: Replies, tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_what_is_made_owed_is_owed_again_and_the_log_still_holds_it(replies: Rep
     for store in (replies, reopened(tmp_path)):
         assert (A in store, B in store, len(store), store.epoch) == (False, True, 1, 1)
         assert store.kept(A) is None
-    assert (tmp_path / "replies.jsonl").read_text().count('"Hello."') == 2
+    assert (tmp_path / LOG).read_text().count('"Hello."') == 2
 
 
 def test_what_was_made_owed_can_be_kept_anew_and_made_owed_anew(replies: Replies, tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_a_torn_last_reply_is_owed_and_the_others_stay(replies: Replies, tmp_pat
     replies.keep(A, "m", CHAT, HELLO)
     replies.keep(B, "m", CHAT, HELLO)
     replies.close()
-    path = tmp_path / "replies.jsonl"
+    path = tmp_path / LOG
     path.write_bytes(path.read_bytes()[:-5])
     again = Replies(tmp_path, write=True)
     assert (A in again, B in again) == (True, False)
