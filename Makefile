@@ -12,7 +12,7 @@ TETRAD := $(BIN)/tetrad
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 STAGES := collect question sample judge settle review pair
 
-.PHONY: help demo test test-engines format lock clean publish $(STAGES)
+.PHONY: help demo test test-engines format lock clean plan publish $(STAGES)
 
 help:  ## list the targets
 	@grep -hE '^[a-z$$()%A-Z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## (.*)/  \1\t\2/; s/\$$\(STAGES\)/$(STAGES)/' | expand -t 52
@@ -22,6 +22,9 @@ demo: .venv/demo  ## build a small dataset with the embedded model, end to end; 
 
 $(STAGES): .venv/demo  ## bring RECIPE=spa_vl POOL=demo up to this stage
 	$(TETRAD) run $(RECIPE) --pool $(POOL) --until $@ $(ARGS)
+
+plan: .venv/demo  ## what RECIPE with POOL has still to ask, and what it costs
+	$(TETRAD) plan $(RECIPE) --pool $(POOL) $(ARGS)
 
 publish: .venv/demo  ## bring RECIPE to its end and build the release folder; says how to push it
 	$(TETRAD) run $(RECIPE) --pool $(POOL) $(ARGS)
@@ -33,7 +36,7 @@ test: .venv/test  ## formatting, lint, types, and every test but the heavy engin
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not engine"
 
-test-engines: .venv-vllm/ready  ## the tests that need vLLM (CPU build), in an environment of its own
+test-engines: .venv-vllm/ready  ## the tests that need vLLM (CPU build), Ray or transformers, in an environment of their own
 	PYTHONPATH=. .venv-vllm/bin/python -m pytest -m engine tests/engines
 
 format: .venv/test  ## format the code

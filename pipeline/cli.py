@@ -3,11 +3,16 @@
 import contextlib
 import importlib
 import importlib.util
+import logging
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
+import traceback
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Annotated, Any
@@ -18,20 +23,24 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from pipeline import __version__, trace
+from pipeline import __version__, planning, trace
+from pipeline.backends import LOG
 from pipeline.doors import push
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.decide import Decide
-from pipeline.doors.log import Lock
+from pipeline.doors.log import Lock, private_folder
 from pipeline.doors.replies import Replies
-from pipeline.errors import Halt, UserError
-from pipeline.progress import Lines
-from pipeline.requests import Request
+from pipeline.errors import Halt, Interrupted, UserError
+from pipeline.models import catalogue
+from pipeline.progress import Lines, duration, heard, masked
+from pipeline.requests import AnyRequest
 from pipeline.run import LINE, Run, Workspace
 from pipeline.sources.folder import Folder
 from pipeline.stages import publish as publishing
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+store = typer.Typer(no_args_is_help=True, help="The kept replies: check, seal, stats.")
+app.add_typer(store, name="store")
 out, err = Console(), Console(stderr=True)
 
 Place = Annotated[Path, typer.Option("--workspace", envvar="TETRAD_WORKSPACE", help="Where everything is kept.")]
@@ -43,6 +52,9 @@ Limit = Annotated[
     int | None, typer.Option(min=1, help="Only this many images (or given prompts): a prefix of the full run.")
 ]
 Name = Annotated[str | None, typer.Option(help="The run's name.")]
+Private = Annotated[
+    bool, typer.Option("--private", help="Never to be released: models whose terms forbid that may take part.")
+]
 WORKSPACE = Path("workspace")
 
 
@@ -66,14 +78,9 @@ def _recipe(name: str) -> ModuleType:
 
 
 def _open(
-    recipe: ModuleType,
-    workspace: Path,
-    pool: str | None,
-    source: str | None,
-    limit: int | None,
-    name: str | None,
-    until: str | None,
-) -> tuple[Run[Any], Lines]:
+    recipe: ModuleType, workspace: Path, pool: str | None, source: str | None, limit: int | None, name: str | None,
+    until: str | None, *, budget: float | None = None, private: bool = False, scratch: Path | None = None,
+) -> tuple[Run[Any], Lines]:  # fmt: skip
     known = getattr(recipe, "SOURCES", {})
     sources = (
         (Folder(Path(source)),) if source and source not in known else known.get(source or next(iter(known), ""), ())
@@ -81,11 +88,41 @@ def _open(
     pool = pool or next(iter(recipe.POOLS))
     if until and until not in LINE:
         raise UserError(f"no such stage: {until}; the line is {', '.join(LINE)}")
-    name = name or f"{recipe.__name__.rpartition('.')[2]}-{pool}"
+    lines = Lines(err)
+    opened: Run[Any] = Run(
+        Workspace(workspace), _name(recipe, pool, name), recipe, pool, lines, sources=sources, limit=limit, until=until,
+        budget=budget, private=private, scratch=scratch,
+    )  # fmt: skip
+    return opened, lines
+
+
+def _name(recipe: ModuleType, pool: str | None, name: str | None) -> str:
+    """The run's name: as given, or the recipe's and the pool's."""
+    name = name or f"{recipe.__name__.rpartition('.')[2]}-{pool or next(iter(recipe.POOLS))}"
     if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
         raise UserError(f"{name!r} will not do as a run's name: letters, digits, '.', '_' and '-' only")
-    lines = Lines(err)
-    return Run(Workspace(workspace), name, recipe, pool, lines, sources=sources, limit=limit, until=until), lines
+    return name
+
+
+def _dollars(text: str | None) -> float | None:
+    """50, 50USD or 0.5USD."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:USD)?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise UserError(f"--budget {text!r}: prices are in US dollars: 50USD, for example")
+    return float(found[1])
+
+
+@contextlib.contextmanager
+def _scratch(workspace: Path, name: str) -> Iterator[Path]:
+    """A folder in place of the run's own, with its tables in it: what is only planned or shown changes no table."""
+    kept = Workspace(workspace).run(name)
+    private_folder(kept.parent)
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".") as folder:
+        if kept.is_dir():  # tables are replaced, never written to: links will do
+            shutil.copytree(kept.resolve(), folder, dirs_exist_ok=True, copy_function=os.symlink)
+        yield Path(folder)
 
 
 @app.command()
@@ -93,39 +130,65 @@ def run(
     recipe: RecipeName, workspace: Place = WORKSPACE, pool: Pool = None, source: SourceName = None, limit: Limit = None,
     until: Annotated[str | None, typer.Option(help=f"Stop behind this stage: {', '.join(LINE)}.")] = None,
     name: Name = None, samples: Annotated[int, typer.Option(min=0, help="Rows of the release to show at the end.")] = 0,
+    budget: Annotated[str | None, typer.Option(help="Stop when the run has cost this, over all sittings: 50USD.")] = None,
+    private: Private = False,
 ) -> None:  # fmt: skip
     """Run a recipe, or go on with it: what is kept is not asked again."""
-    opened, lines = _open(_recipe(recipe), workspace, pool, source, limit, name, until)
-    with opened as line:
-        try:
-            line.recipe.build(line)
-        except Halt as halt:
-            err.print(f"stopped: {halt}", highlight=False)
-        except KeyboardInterrupt:
-            err.print("interrupted; everything that came back is kept: the same command goes on", highlight=False)
-            raise typer.Exit(130) from None
-        else:
-            line.finish()
-            if until in (None, "publish"):
-                _release(Workspace(workspace), line.name)
+    opened, lines = _open(
+        _recipe(recipe), workspace, pool, source, limit, name, until, budget=_dollars(budget), private=private
+    )
+    log = logging.FileHandler(opened.folder / "run.log", encoding="utf-8", errors="replace")
+    with opened as line, heard(log, "%(asctime)s %(levelname)s %(message)s", catalogue().secrets()):
+        LOG.info("tetrad %s: the run %s begins", __version__, line.name)
+        halt = _build(line)
+        if isinstance(halt, Interrupted):
+            raise typer.Exit(halt.code)
+        if halt is None and private:
+            err.print(f"the run {line.name} is private: there is no release", highlight=False)
+        elif halt is None and until in (None, "publish"):
+            _release(Workspace(workspace), line.name)
     status(line.name, workspace)
-    err.print(f"models were asked {lines.asked} times", highlight=False)
+    spent = f" and cost {lines.cost:.4f} USD" if lines.cost else ""
+    err.print(f"models were asked {lines.asked} times{spent}", highlight=False)
     if samples and (folder := Workspace(workspace).folder / "releases" / line.name).is_dir():
         _samples(folder / publishing.DATA, samples)
+    if halt and halt.code:
+        raise typer.Exit(halt.code)
+
+
+def _build(line: Run[Any]) -> Halt | None:
+    """Follow the recipe as far as it goes; returns why it stopped before its end, if it did."""
+    try:
+        line.recipe.build(line)
+    except Halt as why:
+        halt = why
+    except KeyboardInterrupt:
+        halt = Interrupted(130)
+    else:
+        line.finish()
+        return None
+    err.print(str(halt) if halt.code else f"stopped: {halt}", highlight=False)
+    LOG.info("stopped: %s", halt)
+    return halt
 
 
 def _release(workspace: Workspace, name: str) -> Path:
     """Build the release folder, unless it is there."""
     made = workspace.made(name)
     folder = workspace.folder / "releases" / name
+    if workspace.private(name):
+        raise UserError(f"the run {name} is private: it is never released")
     if not any(m.name == "quadruples" for m in made):
         raise UserError(f"the run {name} has no quadruples yet: `tetrad run` it to the end first")
-    tables = {m.name: workspace.table(name, m) for m in made}
-    if tables["quadruples"].is_empty():
-        raise UserError(
-            f"the run {name} made no quadruples, so there is nothing to release: `tetrad status {name}` says why"
-        )
-    new = publishing.release(tables, made=made, images=Blobs(workspace.folder / "images"), folder=folder, name=name)
+    catalogue().releasable(publishing.models([pl.scan_parquet(workspace.path(name, m)) for m in made]))
+    new = not publishing.holds(folder, made)
+    if new:
+        tables = {m.name: workspace.table(name, m) for m in made}
+        if tables["quadruples"].is_empty():
+            raise UserError(
+                f"the run {name} made no quadruples, so there is nothing to release: `tetrad status {name}` says why"
+            )
+        publishing.release(tables, made=made, images=Blobs(workspace.folder / "images"), folder=folder, name=name)
     err.print(f"release {'built' if new else 'is there already'}: {folder}", highlight=False, soft_wrap=True)
     return folder
 
@@ -201,21 +264,23 @@ def show(
 @app.command()
 def preview(
     recipe: RecipeName, stage: Annotated[str, typer.Argument(help=f"One of {', '.join(LINE)}.")], workspace: Place = WORKSPACE,
-    pool: Pool = None, source: SourceName = None, limit: Limit = None, name: Name = None,
+    pool: Pool = None, source: SourceName = None, limit: Limit = None, name: Name = None, private: Private = False,
     number: Annotated[int, typer.Option(min=1, help="How many requests.")] = 3,
 ) -> None:  # fmt: skip
     """Print the first requests that a stage would send. Nothing is asked."""
-    opened, _ = _open(_recipe(recipe), workspace, pool, source, limit, name, stage)
-    shown: list[Request] = []
+    module = _recipe(recipe)
+    shown: list[AnyRequest] = []
 
-    def see(request: Request) -> bool:
+    def see(request: AnyRequest) -> bool:
         shown.append(request)
         return len(shown) < number
 
-    with opened as line:
-        line.generate.preview = see
-        _to_first_question(line)
-        stopped_at = line.next_stage
+    with _scratch(workspace, _name(module, pool, name)) as scratch:
+        opened, _ = _open(module, workspace, pool, source, limit, name, stage, private=private, scratch=scratch)
+        with opened as line:
+            line.generate.preview = see
+            _to_first_question(line)
+            stopped_at = line.next_stage
     if not shown:
         err.print(f"nothing is owed up to {stage}: every reply is kept", highlight=False)
     elif stopped_at != stage:
@@ -233,29 +298,50 @@ def _to_first_question(line: Run[Any]) -> None:
 
 @app.command()
 def plan(
-    recipe: RecipeName,
-    workspace: Place = WORKSPACE,
-    pool: Pool = None,
-    source: SourceName = None,
-    limit: Limit = None,
-    name: Name = None,
-) -> None:
-    """How many requests are owed before the next table is there, by model. Later tables depend on its replies."""
-    opened, _ = _open(_recipe(recipe), workspace, pool, source, limit, name, None)
-    owed: Counter[tuple[str, str]] = Counter()
+    recipe: RecipeName, workspace: Place = WORKSPACE, pool: Pool = None, source: SourceName = None, limit: Limit = None,
+    name: Name = None, private: Private = False,
+) -> None:  # fmt: skip
+    """What a run still has to ask, before anything is paid: requests, tokens, cost and time, by table and model."""
+    module = _recipe(recipe)
+    run_name = _name(module, pool, name)
+    place = Workspace(workspace)
+    before = place.made(run_name) if (place.run(run_name) / "run.json").is_file() else []
+    rough: dict[str, tuple[float, float]] = {}
 
-    def count(request: Request) -> bool:
-        owed[request.model, request.kind] += 1
+    def count(request: AnyRequest) -> bool:
+        rough[request.model] = planning.add(rough.get(request.model, (0.0, 0.0)), planning.rough_tokens(request))
         return True
 
-    with opened as line:
-        line.generate.preview = count
-        _to_first_question(line)
-        stage = line.next_stage
-    if not owed:
+    with _scratch(workspace, run_name) as scratch:
+        opened, _ = _open(module, workspace, pool, source, limit, name, None, private=private, scratch=scratch)
+        with opened as line:
+            line.generate.preview = count
+            _to_first_question(line)
+            asking, table, number = line.generate.asking, line.next_table, line.next_number
+    if not rough:
         out.print("nothing is owed: every reply is kept", highlight=False)
-    for (model, kind), number in sorted(owed.items()):
-        out.print(f"{stage}: {number} {kind} requests to {model}", highlight=False)
+        return
+    _print_plan(list(planning.plan(table, number, asking, rough, before, catalogue())))
+    if not any(page.number > number and page.asking for page in before):
+        err.print(
+            f"what tables behind {table} will ask depends on its replies: a pilot, `tetrad run` with --limit 50, tells",
+            highlight=False,
+        )
+
+
+def _print_plan(owed: list[planning.Owed]) -> None:
+    grid = Grid(caption="~ extrapolated; - not known", caption_justify="left")
+    for column in ("table", "model", "requests", "tokens in", "tokens out", "USD", "time"):
+        grid.add_column(column, justify="left" if column in ("table", "model") else "right")
+    for row in owed:
+        grid.add_row(
+            row.table, row.model, f"{'' if row.exact else '~'}{row.requests:,}",
+            *("-" if tokens is None else f"~{tokens:,.0f}" for tokens in (row.tokens_in, row.tokens_out)),
+            "-" if row.cost is None else f"~{row.cost:.2f}", "-" if row.seconds is None else f"~{duration(row.seconds)}",
+        )  # fmt: skip
+    costs = [row.cost for row in owed if row.cost is not None]
+    grid.add_row("all", "", f"{sum(r.requests for r in owed):,}", "", "", f"~{sum(costs):.2f}" if costs else "-", "")
+    out.print(grid)
 
 
 @app.command(name="trace")
@@ -340,17 +426,64 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
+@store.command()
+def check(workspace: Place = WORKSPACE) -> None:
+    """Look at every kept reply: whether it can be read, and is what was kept."""
+    with contextlib.closing(Replies(workspace, write=False)) as replies:
+        wrong = replies.check()
+        for line in wrong:
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
+        if wrong:
+            raise typer.Exit(2)
+        out.print(f"{len(replies)} kept replies, all sound", highlight=False)
+
+
+@store.command()
+def seal(workspace: Place = WORKSPACE) -> None:
+    """Compress what lies in the open log into a Parquet segment."""
+    with contextlib.ExitStack() as doors:
+        doors.callback(Lock(workspace).release)
+        replies = Replies(workspace, write=True)
+        doors.callback(replies.close)
+        out.print(f"{replies.seal()} replies sealed", highlight=False)
+
+
+@store.command()
+def stats(workspace: Place = WORKSPACE) -> None:
+    """What is kept, by model: replies, failures, tokens, cost, bytes."""
+    with contextlib.closing(Replies(workspace, write=False)) as replies:
+        table = replies.stats()
+        grid = Grid()
+        for column in table.columns:
+            grid.add_column(column.replace("_", " "), justify="right" if table[column].dtype.is_numeric() else "left")
+        for row in table.iter_rows():
+            grid.add_row(
+                *("-" if cell is None else _cell(f"{cell:,}" if isinstance(cell, int) else cell) for cell in row)
+            )
+        out.print(grid)
+        out.print(f"{len(replies)} replies in all", highlight=False)
+
+
 def _terminated(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM, as a preempted job gets it: leave like Ctrl-C does, with everything kept."""
-    signal.raise_signal(signal.SIGINT)  # which the event loop, while it runs, turns into an orderly end
+    """SIGTERM, as a preempted job gets it, outside of the asking: leave, with everything kept."""
+    raise SystemExit(143)
 
 
 def main() -> None:
-    """The command line. Exit codes: 0 done; 2 something for the user to mend; 130 interrupted, and all is kept."""
+    """The command line. Exit codes: 0 done; 1 a fault of its own; 2 something for the user to mend; 3 the budget is
+    spent; 130 interrupted by Ctrl-C, 143 by SIGTERM, and all is kept."""
     os.umask(0o077)
+    logging.raiseExceptions = False  # a log that cannot be written (a full disk) is no reason to stop
     signal.signal(signal.SIGTERM, _terminated)
+    said = logging.StreamHandler(sys.stderr)
+    said.setLevel(logging.WARNING)
     try:
-        app()
+        secrets = catalogue().secrets()
+        sys.excepthook = lambda kind, error, trace: sys.stderr.write(
+            masked("".join(traceback.format_exception(kind, error, trace)), secrets)
+        )
+        with heard(said, "%(message)s", secrets):
+            app()
     except UserError as error:
         err.print(f"tetrad: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)

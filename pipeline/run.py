@@ -8,14 +8,15 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 import polars as pl
 
-from pipeline import PACKAGE, PROMPTS, TAXONOMIES
+from pipeline import PACKAGE, PROMPTS, TAXONOMIES, backends
+from pipeline.doors.budget import Budget
 from pipeline.doors.decide import Decide
 from pipeline.doors.fetch import Fetch
 from pipeline.doors.generate import Generate, Progress
@@ -26,6 +27,7 @@ from pipeline.models import Catalogue, catalogue
 from pipeline.requests import Record
 from pipeline.sources import Source
 from pipeline.tables import Made, Outcome
+from pipeline.taxonomy import Taxonomy
 
 FORMAT = 1
 """Of the run folder. A folder of another format is left alone."""
@@ -74,17 +76,25 @@ class Workspace:
             raise UserError(f"no such run: {name}; {there}")
         return folder
 
+    def private(self, name: str) -> bool:
+        """Whether a run is never to be released."""
+        return bool(json.loads((self.existing(name) / "run.json").read_text()).get("private"))
+
     def made(self, name: str) -> list[Made]:
         """The pages of a run's tables, in order."""
-        pages = [Made(**json.loads(p.read_text())) for p in self.existing(name).glob("*_*.json")]
+        pages = [Made.read(p) for p in self.existing(name).glob("*_*.json")]
         return sorted(pages, key=lambda made: made.number)
 
-    def table(self, name: str, made: Made) -> pl.DataFrame:
-        """A run's table, which must be there."""
+    def path(self, name: str, made: Made) -> Path:
+        """The file of a run's table, which must be there."""
         path = self.run(name) / f"{made.file}.parquet"
         if not path.is_file():
             raise UserError(f"the table {path} is gone: run the recipe again to make it anew")
-        return pl.read_parquet(path)
+        return path
+
+    def table(self, name: str, made: Made) -> pl.DataFrame:
+        """A run's table."""
+        return pl.read_parquet(self.path(name, made))
 
 
 class Run(Generic[P]):
@@ -93,12 +103,15 @@ class Run(Generic[P]):
     def __init__(
         self, workspace: Workspace, name: str, recipe: ModuleType, pool: str, watcher: Watcher,
         *, sources: tuple[Source, ...] = (), limit: int | None = None, until: str | None = None, models: Catalogue | None = None,
+        budget: float | None = None, private: bool = False, scratch: Path | None = None,
     ) -> None:  # fmt: skip
+        """`private`: never to be released, so that models whose terms forbid it may take part; `scratch`: a folder to work
+        in instead of the run's own, which is left as it is."""
         self.name = name
         self.recipe = recipe
         self.limit = limit
         self.sources = sources
-        self.folder = workspace.run(name)
+        self.folder = scratch or workspace.run(name)
         self._until = LINE.index(until) if until else len(LINE)
         self._watcher = watcher
         self._models = models or catalogue()
@@ -106,17 +119,29 @@ class Run(Generic[P]):
         if pool not in pools:
             raise UserError(f"the recipe {_recipe(recipe)} has no pool {pool!r}; it has {', '.join(pools)}")
         self.pool = pools[pool]
-        self._models.check(set(_models_in(self.pool)))
+        names = set(models_in(self.pool))
+        if not private:
+            self._models.releasable(names)
+        self._models.check(names)
+        for model in map(self._models.__getitem__, sorted(names)):
+            backends.check(model)
+            Budget(budget).check(model)
         self._lock = Lock(workspace.folder)
-        _check_page(self.folder, {"format": FORMAT, "recipe": _recipe(recipe), "pool": pool})
+        _check_page(
+            self.folder,
+            {"format": FORMAT, "recipe": _recipe(recipe), "pool": pool} | ({"private": True} if private else {}),
+        )
         self.fetch = Fetch(workspace.folder)
         self._replies = Replies(workspace.folder, write=True)
-        self.generate = Generate(self._replies, self._models, self.fetch.images, workspace.folder / "logs", watcher)
-        self.decide = Decide(self.folder, write=True)
-        self._code = _code(Path(str(recipe.__file__)), self._models)
+        self.generate = Generate(
+            self._replies, self._models, self.fetch.images, workspace.folder, watcher,
+            run=name, budget=Budget(budget, self._replies.spent(name) if budget else 0.0), lineage=_lineage(recipe),
+        )  # fmt: skip
+        self.decide = Decide(workspace.run(name), write=scratch is None)
+        self._code = _code(Path(str(recipe.__file__)))
         self._tables: list[Table] = []
-        self.next_stage = LINE[0]
-        """The verb of the stage that runs now, or ran last."""
+        self.next_stage, self.next_table, self.next_number = LINE[0], "", 0
+        """The verb of the stage that runs now, or ran last; its table's name and number."""
 
     def __call__(self, stage: Callable[..., Outcome], *tables: Table, **settings: Any) -> Table:
         """Make the stage's table, or read it back: only if its inputs, its settings, the code, prompts and taxonomies,
@@ -124,11 +149,11 @@ class Run(Generic[P]):
         verb, name = stage.__module__.rpartition(".")[2], stage.__name__
         if verb in LINE and LINE.index(verb) > self._until:
             raise Halt(f"as far as {LINE[self._until]}")
-        self.next_stage = verb
-        key = self._key(stage, tables, settings)
         number = len(self._tables) + 1
+        self.next_stage, self.next_table, self.next_number = verb, name, number
+        key = self._key(stage, tables, settings)
         page = self.folder / f"{number}_{name}.json"
-        made = Made(**json.loads(page.read_text())) if page.is_file() else None
+        made = Made.read(page) if page.is_file() else None
         path = page.with_suffix(".parquet")
         files = [path, path.with_suffix(".dropped.parquet")] if made and made.dropped else [path]
         fresh = made is not None and made.key == key and not made.owed and all(f.is_file() for f in files)
@@ -142,7 +167,7 @@ class Run(Generic[P]):
 
     def _make(self, page: Made, stage: Callable[[], Outcome]) -> Made:
         """Make a table and write it down, its page last: a table without a page is not there."""
-        started, owed = time.monotonic(), self.generate.owed
+        started, owed, self.generate.asking = time.monotonic(), self.generate.owed, {}
         result = stage()
         data, errors = _parquet(result.kept), result.kept["error"] if "error" in result.kept.columns else ()
         made = dataclasses.replace(
@@ -154,6 +179,7 @@ class Run(Generic[P]):
             dropped=dict(sorted(Counter(result.dropped["reason"]).items())),
             errors=dict(sorted(Counter(e for e in errors if e).items())),
             owed=self.generate.owed - owed,
+            asking=self.generate.asking,
             seconds=round(time.monotonic() - started, 2),
         )
         self._clear(page, made.sha256)
@@ -186,6 +212,8 @@ class Run(Generic[P]):
     def _key(self, stage: Callable[..., Outcome], tables: tuple[Table, ...], settings: dict[str, Any]) -> str:
         parts = [self._code, f"{stage.__module__}.{stage.__name__}", *map(self._print, tables)]
         parts += [f"{k}={self._print(v)}" for k, v in sorted(settings.items())]
+        for model in map(self._models.__getitem__, sorted(set(models_in(settings)))):
+            parts += [model.identity, f"{model.terms.not_sent if model.terms else ()}"]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _print(self, value: object) -> str:
@@ -229,6 +257,12 @@ def _printed(value: object) -> str:
     return repr(value)
 
 
+def _lineage(recipe: ModuleType) -> dict[str, frozenset[str]]:
+    """Subcategory to itself and all above it, of the recipe's taxonomy."""
+    taxonomy: Taxonomy | None = getattr(recipe, "TAXONOMY", None)
+    return {} if taxonomy is None else {leaf: frozenset(n.id for n in nodes) for leaf, nodes in taxonomy.leaves.items()}
+
+
 def _recipe(recipe: ModuleType) -> str:
     return recipe.__name__.rpartition(".")[2]
 
@@ -267,24 +301,26 @@ def _write(data: bytes, path: Path) -> None:
         raise disk_error(path, error) from None
 
 
-def _code(recipe: Path, models: Catalogue) -> str:
-    """A hash over the package, the recipe, the prompts, the taxonomies and what the models are."""
+def _code(recipe: Path) -> str:
+    """A hash over the package, the recipe, the prompts and the taxonomies."""
     files = [*PACKAGE.rglob("*.py"), *PROMPTS.rglob("*.*"), *TAXONOMIES.glob("*.yaml"), recipe]
-    digest = hashlib.sha256(models.identities().encode())
+    digest = hashlib.sha256()
     for path in sorted(set(files)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def _models_in(value: object) -> Iterator[str]:
-    """Every `model` that a pool's parts name."""
-    if isinstance(value, tuple | list):
-        for part in value:
-            yield from _models_in(part)
+def models_in(value: object) -> Iterator[str]:
+    """Every model that is named as such in a pool's parts or a stage's settings."""
+    named: Iterable[tuple[str, object]] = ()
+    if isinstance(value, dict):
+        named = value.items()
+    elif isinstance(value, tuple | list):
+        named = (("", part) for part in value)
     elif dataclasses.is_dataclass(value):
-        for part in dataclasses.fields(value):
-            inner = getattr(value, part.name)
-            if part.name in ("model", "writers"):
-                yield from [inner] if isinstance(inner, str) else inner
-            else:
-                yield from _models_in(inner)
+        named = ((part.name, getattr(value, part.name)) for part in dataclasses.fields(value))
+    for name, inner in named:
+        if name in ("model", "writers"):
+            yield from [inner] if isinstance(inner, str) else cast("Iterable[str]", inner)
+        else:
+            yield from models_in(inner)

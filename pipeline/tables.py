@@ -4,10 +4,12 @@ Rows guard the edges; in between, tables are Polars frames with exactly the row 
 """
 
 import hashlib
+import json
 import random
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import polars as pl
@@ -149,8 +151,8 @@ class Response(Row):
     """Null when there is no answer: `error` says why."""
     reasoning: str | None
     """A reasoning trace, when the model gave one apart."""
-    finish: Literal["stop", "length"] | None
-    """`length`: cut off at the token limit."""
+    finish: Literal["stop", "length", "refusal"] | None
+    """`length`: cut off at the token limit; `refusal`: the provider marked it as one."""
     tokens: int | None
     """Length of the answer in the model's tokens, when the backend counts them."""
     request_id: str
@@ -395,6 +397,21 @@ def gather(row: type[Row], parts: Iterable[Outcome]) -> Outcome:
     )
 
 
+@dataclass
+class Asking:
+    """What one model's replies to the requests of a table took."""
+
+    requests: int = 0
+    owed: int = 0
+    """Those of them that have no reply yet."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    asked: int = 0
+    """Requests that went out when the table was made; the other replies were kept already."""
+    seconds: float = 0.0
+    """For those."""
+
+
 @dataclass(frozen=True)
 class Made:
     """A table's page in the run: `<number>_<name>.json`."""
@@ -418,6 +435,14 @@ class Made:
     owed: int
     """Rows whose reply has still to be asked for."""
     seconds: float
+    asking: dict[str, Asking] = field(default_factory=dict)
+    """Model to what its replies took."""
+
+    @classmethod
+    def read(cls, path: Path) -> "Made":
+        """A page as it was written."""
+        page = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**page | {"asking": {m: Asking(**a) for m, a in page.get("asking", {}).items()}})
 
     @property
     def file(self) -> str:

@@ -18,8 +18,8 @@ FLOORS = (
     ("sources", "backends"),
     ("doors",),
     ("judges", "release", "review", "statistics"),
-    ("stages", "run", "progress"),
-    ("recipes", "trace"),
+    ("stages", "run", "progress", "planning"),
+    ("recipes", "trace", "forget"),
     ("cli",),
 )
 """From the ground up; the longest name that fits a module says its floor. A module imports from floors below its own,

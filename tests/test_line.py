@@ -248,17 +248,36 @@ def test_a_preview_prints_requests_and_asks_nothing(bare: Place) -> None:
     first, end = decoder.raw_decode(words)
     second, end = decoder.raw_decode(words, end + 1)
     assert not words[end:].strip()
-    assert [r["messages"][-1]["text"] for r in (first, second)] == list(QUESTIONS[:1] * 2)
-    assert first["messages"][0]["role"] == "system"
+    assert [r["messages"][-1]["text"] for r in (first, second)] == list(QUESTIONS[:2]), "one respondent after another"
+    assert first["messages"][:-1] == second["messages"][:-1]
+
+
+def planned(words: str) -> list[list[str]]:
+    """The cells of a plan, line by line: table, model, requests, tokens in, tokens out, USD, time."""
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in words.splitlines() if line.startswith("│")]
 
 
 def test_a_plan_counts_what_is_owed_and_asks_nothing(bare: Place, place: Place) -> None:
     assert asked(bare, lambda: bare("plan", bare.recipe)) == []
-    assert bare("plan", bare.recipe).out == "sample: 24 chat requests to tiny\n"
-    assert bare("plan", bare.recipe, "--limit", "2").out == "sample: 6 chat requests to tiny\n"
+    ((table, model, requests, *_), (_, _, total, *_)) = planned(bare("plan", bare.recipe).out)
+    assert (table, model, requests, total) == ("responses", "tiny", "24", "24")
+    assert planned(bare("plan", bare.recipe, "--limit", "2").out)[0][2] == "6"
     bare("run", bare.recipe, "--until", "sample")
-    assert bare("plan", bare.recipe).out == "judge: 21 classify requests to lexicon\n"
+    assert planned(bare("plan", bare.recipe).out)[0][:3] == ["judgments", "lexicon", "21"]
     assert place("plan", place.recipe).out == "nothing is owed: every reply is kept\n"
+
+
+def test_a_pilot_tells_what_the_full_run_will_ask_and_the_plan_leaves_the_pilot_as_it_is(bare: Place) -> None:
+    bare("run", bare.recipe, "--limit", "4")
+    before = bare.bytes_of()
+    rows = planned(bare("plan", bare.recipe).out)
+    assert [row[:3] for row in rows[:-1]] == [
+        ["responses", "tiny", "12"], ["judgments", "lexicon", "~12"], ["comparisons", "tiny", "~8"],
+    ]  # fmt: skip
+    assert rows[0][3] == "~36", "each question is three tokens, says the server"
+    assert rows[-1][2] == "32"
+    assert bare.bytes_of() == before
+    assert planned(bare("plan", bare.recipe).out) == rows
 
 
 def said(story: str) -> list[str]:
@@ -359,7 +378,7 @@ def test_publishing_builds_the_release_and_says_how_to_push_it(place: Place) -> 
 
 def test_a_retry_makes_kept_failures_owed_and_the_next_run_asks_them_again(place: Place) -> None:
     assert place("retry", "tiny-tiny", "--error", "bad_request").out.startswith("3 requests are owed again")
-    assert place("plan", place.recipe).out == "sample: 3 chat requests to tiny\n"
+    assert planned(place("plan", place.recipe).out)[0][:3] == ["responses", "tiny", "3"]
     before = place.bytes_of()
     requests = asked(place, lambda: place("run", place.recipe))
     assert [r["messages"][-1]["content"] for r in requests] == [FAILING] * 3
@@ -373,13 +392,13 @@ def test_samples_of_the_release_are_shown_at_the_end(place: Place) -> None:
 
 
 def test_replies_and_tables_are_for_the_user_alone(ran: Place) -> None:
-    for path in (ran.workspace, ran.workspace / "replies.jsonl", ran.workspace / "runs"):
+    for path in (ran.workspace, ran.workspace / "replies", ran.workspace / "runs"):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_every_reply_is_kept_once(ran: Place) -> None:
     replies = Replies(ran.workspace, write=False)
-    lines = (ran.workspace / "replies.jsonl").read_bytes().count(b"\n")
+    lines = sum(p.read_bytes().count(b"\n") for p in (ran.workspace / "replies").glob("*.jsonl"))
     replies.close()
     comparisons = ran.table("comparisons")["request_id"].n_unique()
     assert len(replies) == lines == 24 + 21 + comparisons
@@ -433,3 +452,27 @@ def test_a_new_picture_in_the_folder_is_noticed(bare: Place) -> None:
     requests = asked(bare, lambda: bare("run", recipe, "--source", folder, "--until", "sample"))
     assert bare.table("images", "pictures-tiny").height == 3
     assert len(requests) == 3 + 2, "for the new one alone"
+
+
+def test_another_revision_of_a_model_asks_it_anew_and_leaves_tables_without_it_fresh(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = place.folder / "models.toml"
+    monkeypatch.setenv("TETRAD_MODELS", str(known))
+    known.write_text(
+        known.read_text().replace(
+            '[tiny]\nbackend = "openai"\nserved_as = "tiny-1"\nrevision = "1"',
+            '[tiny]\nbackend = "openai"\nserved_as = "tiny-1"\nrevision = "2"',
+        )
+    )
+    done: list[str] = []
+    assert len(asked(place, lambda: done.append(place("run", place.recipe).err))) > 3 * len(QUESTIONS)
+    assert "1 given        8 in, 8 kept  [fresh]" in done[0]
+
+
+def test_an_entry_for_a_model_that_takes_no_part_changes_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = place.folder / "models.toml"
+    known.write_text(known.read_text() + '\n[other]\nbackend = "lexicon"\nserved_as = "x"\nrevision = "1"\n')
+    monkeypatch.setenv("TETRAD_MODELS", str(known))
+    words = place("run", place.recipe).err
+    assert words.count("[fresh]") == len(NAMES)

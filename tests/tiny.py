@@ -57,6 +57,9 @@ POOLS = {
     )),
     "unknown": Pool((Respondent("nobody", "no-such-model"),)),
     "locked": Pool((Respondent("behind a key", "locked"),)),
+    "dear": Pool((Respondent("paid", "dear", "cautious", max_tokens=40), Respondent("free", "dear", "eager", max_tokens=40))),
+    "unpriced": Pool((Respondent("bare", "tiny"),)),
+    "shy": Pool((Respondent("unpublishable", "shy", "cautious"), Respondent("eager", "shy", "eager"))),
     "dumb": Pool((Respondent("a classifier", "lexicon"),)),
 }
 
@@ -130,6 +133,7 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         said = answer(request)
         self.server.asked.append(request)
+        self.server.closing.wait(self.server.pause)
         reply: dict[str, Any] = {"error": {"message": "it asked for it"}}
         if said is not None:
             message = {"role": "assistant", "content": said}
@@ -156,12 +160,20 @@ class Model(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[dict[str, Any]] = []
+        self.pause = 0.0
+        """Seconds before each answer."""
+        self.closing = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
 
     def toml(self) -> str:
         """How the recipes' models are reached."""
         route = f'backend = "openai"\nserved_as = "tiny-1"\nrevision = "1"\nbase_url = "http://127.0.0.1:{self.server_port}/v1"'
-        return f'[tiny]\n{route}\n\n[locked]\n{route}\nkey = "TETRAD_TEST_KEY"\n'
+        page = 'source = "a page", date = 2026-11-01'
+        return (
+            f'[tiny]\n{route}\n\n[locked]\n{route}\nkey = "TETRAD_TEST_KEY"\n\n'
+            f"[dear]\n{route}\nconcurrency = 2\nprice = {{ input = 1000, output = 1000, {page} }}\n\n"
+            f"[shy]\n{route}\nterms = {{ publish = false, train = true, not_sent = ['fraud'], {page} }}\n"
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -170,6 +182,7 @@ class Model(ThreadingHTTPServer):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.closing.set()
         self.shutdown()
         self._thread.join()
         self.server_close()

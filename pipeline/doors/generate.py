@@ -1,29 +1,49 @@
 """The generate door: every question to a model goes out here, and every reply is kept before anything reads it.
 
 `generate(rows, ask, read, into)` works in two passes. The first renders each row's request to learn its id, and so
-what is owed, without holding it; the second renders only owed rows, in the order that serves the engines.
+what is owed, without holding it; the second renders only owed rows, in the order that serves the engines. Replies are
+read some thousands at a time, so that what is held in memory does not grow with what was said.
 """
 
 import asyncio
+import time
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import polars as pl
 
-from pipeline.backends import Asked, Backend, reach
+from pipeline.backends import LOG, Asked, Backend, check, reach
 from pipeline.doors.blobs import Blobs
+from pipeline.doors.budget import Budget
 from pipeline.doors.replies import Replies
-from pipeline.errors import Halt, UserError
-from pipeline.models import Catalogue
-from pipeline.requests import Failure, Reply, Request, failed, request_id
-from pipeline.tables import Dropped, Outcome, Row, outcome
+from pipeline.doors.stop import Stop
+from pipeline.errors import Halt, Interrupted, UserError
+from pipeline.models import Catalogue, Model
+from pipeline.requests import AnyRequest, Chat, Failure, Reply, Score, failed, images_of, request_id
+from pipeline.tables import Asking, Dropped, Outcome, Row, gather, outcome
 
 R = TypeVar("R", bound=Row)
 Cells = dict[str, Any]
 """A table's row as a dictionary."""
+Ask = Callable[[Cells], AnyRequest]
+CHUNK = 4096
+"""Rows rendered, or replies read, at once."""
+PLAN = {
+    "place": pl.UInt32(),
+    "request_id": pl.String(),
+    "model": pl.Categorical(),
+    "kind": pl.Categorical(),
+    "prefix": pl.UInt32(),
+    "image": pl.Categorical(),
+    "terms": pl.Boolean(),
+}
+"""What is known of each row's request once it was rendered: small, whatever it holds. `prefix`: hash of what comes before
+the image, the system prompt; `terms`: whether the provider's terms forbid to send it."""
 
 
 class Progress(Protocol):
@@ -33,8 +53,8 @@ class Progress(Protocol):
         """This many requests are about to be asked, by model."""
         ...
 
-    def advance(self, model: str, reply: Reply) -> None:
-        """One more came back."""
+    def advance(self, model: str, reply: Reply, cost: float | None) -> None:
+        """One more came back, and what it cost in US dollars."""
         ...
 
     def end(self) -> None:
@@ -42,134 +62,255 @@ class Progress(Protocol):
         ...
 
 
+@dataclass
+class _Turn:
+    """One call of the door: what is owed, and what came of asking."""
+
+    plan: pl.DataFrame
+    rows: pl.DataFrame
+    ask: Ask
+    failures: dict[str, Reply] = field(default_factory=dict)
+    """Request id to a failure that may pass: it is not kept."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Model to the time its asking took."""
+    asked: Counter[str] = field(default_factory=Counter)
+    """Model to the replies that came back just now."""
+    troubles: list[UserError] = field(default_factory=list)
+    short: bool = False
+    """Whether something was not asked for want of money."""
+
+
+class _Feed(Iterator[Asked]):
+    """A model's requests, until nobody wants more of them. When the money left would not do for the next beside what is
+    under way, it ends too, but may be asked again."""
+
+    def __init__(self, requests: Iterator[Asked], wanted: Callable[[], bool], allowed: Callable[[Asked], bool]) -> None:
+        self._requests, self._wanted, self._allowed = requests, wanted, allowed
+        self._ahead: Asked | None = None
+        self.short = False
+
+    def __next__(self) -> Asked:
+        self.short = False
+        if self._ahead is None and self._wanted():
+            self._ahead = next(self._requests, None)
+        if self._ahead is None or not self._wanted():
+            raise StopIteration
+        if not self._allowed(self._ahead):
+            self.short = True
+            raise StopIteration
+        one, self._ahead = self._ahead, None
+        return one
+
+
 class Generate:
     """The door, open for one run."""
 
-    def __init__(self, replies: Replies, models: Catalogue, images: Blobs, logs: Path, progress: Progress) -> None:
+    def __init__(
+        self, replies: Replies, models: Catalogue, images: Blobs, folder: Path, progress: Progress,
+        *, run: str = "", budget: Budget | None = None, lineage: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:  # fmt: skip
+        """`folder`: the workspace, where backends keep what they must remember; `lineage`: subcategory to the ids of
+        itself and of all above it, by which providers' terms are held."""
         self._replies = replies
         self._models = models
         self._images = images
-        self._logs = logs
+        self._folder = folder
         self._progress = progress
+        self._run = run
+        self._budget = budget or Budget()
+        self._lineage = lineage or {}
         self._backends: dict[str, Backend] = {}
-        self.preview: Callable[[Request], bool] | None = None
+        self.preview: Callable[[AnyRequest], bool] | None = None
         """Instead of asking: shown each owed request, until it returns False; then the run halts."""
         self.owed = 0
         """Rows whose reply is still owed, over all calls so far."""
+        self.asking: dict[str, Asking] = {}
+        """Model to what its replies took, over all calls so far; whoever reads it may empty it."""
 
     def __call__(
-        self,
-        rows: pl.DataFrame,
-        ask: Callable[[Cells], Request],
-        read: Callable[[Cells, str, Reply], Iterable[R | Dropped]],
-        into: type[R],
-    ) -> Outcome:
+        self, rows: pl.DataFrame, ask: Ask, read: Callable[[Cells, str, Reply], Iterable[R | Dropped]], into: type[R]
+    ) -> Outcome:  # fmt: skip
         """`ask(row)` makes the request, `read(row, request_id, reply)` makes rows of it: both pure. Rows come back in
         order, one reply a row; rows that ask the same share it."""
-        plan = self._plan(rows, ask)
-        self._replies_to(plan, rows, ask)
-        made: list[R | Dropped] = []
-        for cells, name in zip(rows.iter_rows(named=True), plan["request_id"], strict=True):
-            kept = self._replies.kept(name)
-            reply = kept.reply if kept and kept.reply else self._failures.get(name, failed("not_asked"))
-            if isinstance(reply.result, Failure) and reply.result.owed:
-                self.owed += 1
-            made.extend(read(cells, name, reply))
-        return outcome(into, made)
+        turn = _Turn(self._plan(rows, ask), rows, ask)
+        self._ask_owed(turn)
+        return gather(into, self._read(turn, read, into))
 
-    def _plan(self, rows: pl.DataFrame, ask: Callable[[Cells], Request]) -> pl.DataFrame:
-        """request_id, model, image and place of every row: small, whatever the requests hold."""
-        entries = []
-        for place, cells in enumerate(rows.iter_rows(named=True)):
-            request = ask(cells)
-            images = [i for m in getattr(request, "messages", ()) for i in m.images]
-            name = request_id(request, self._models[request.model].identity)
-            entries.append((place, name, request.model, request.kind, images[0] if images else None))
-        schema = {
-            "place": pl.UInt32,
-            "request_id": pl.String,
-            "model": pl.String,
-            "kind": pl.String,
-            "image": pl.String,
-        }
-        return pl.DataFrame(entries, schema=schema, orient="row")
+    def _plan(self, rows: pl.DataFrame, ask: Ask) -> pl.DataFrame:
+        parts = [pl.DataFrame(schema=PLAN)]
+        for start in range(0, rows.height, CHUNK):
+            part = rows.slice(start, CHUNK).iter_rows(named=True)
+            entries = [self._entry(start + n, cells, ask(cells)) for n, cells in enumerate(part)]
+            parts.append(pl.DataFrame(entries, schema=PLAN, orient="row"))
+        return pl.concat(parts)
 
-    def _replies_to(self, plan: pl.DataFrame, rows: pl.DataFrame, ask: Callable[[Cells], Request]) -> None:
-        """Ask what is owed, by model and image, so that an engine meets one image's prompts together."""
-        self._failures: dict[str, Reply] = {}
+    def _entry(self, place: int, cells: Cells, request: AnyRequest) -> tuple[object, ...]:
+        model = self._models[request.model]
+        messages = request.messages if isinstance(request, Chat | Score) else ()
+        before = (
+            zlib.crc32(messages[0].text.encode(errors="replace")) if messages and messages[0].role == "system" else 0
+        )
+        forbidden = model.terms is not None and not self._lineage.get(
+            cells.get("subcategory") or "", frozenset()
+        ).isdisjoint(model.terms.not_sent)
+        image = next(iter(images_of(request)), None)
+        return place, request_id(request, model.identity), request.model, request.kind, before, image, forbidden
+
+    def _ask_owed(self, turn: _Turn) -> None:
+        """Ask what is owed, by model, beginning and image, so that an engine meets what it can reuse together."""
         owed = (
-            plan.unique("request_id", keep="first", maintain_order=True)
-            .filter(pl.col("request_id").map_elements(lambda name: name not in self._replies, return_dtype=pl.Boolean))
-            .sort("model", "image", "place", nulls_last=True)
+            turn.plan.filter(~pl.col("terms"))
+            .unique("request_id", keep="first", maintain_order=True)
+            .pipe(lambda plan: plan.filter(self._replies.missing(plan["request_id"])))
+            .sort("model", "prefix", "image", "place", nulls_last=True)
         )
         if owed.is_empty():
             return
         self._models.check(set(owed["model"]))
         if self.preview:
-            for place in owed["place"]:
-                if not self.preview(ask(rows.row(place, named=True))):
-                    break
+            self._show(turn, owed, self.preview)
             raise Halt("previewed")
-        self._check_kinds(owed)
+        self._check(owed)
         self._progress.begin(dict(Counter(owed["model"].to_list())))
         try:
-            asyncio.run(self._ask_all(owed, lambda place: ask(rows.row(place, named=True))))
-        except ExceptionGroup as group:  # one line is enough for the user: the first
-            if user := group.subgroup(UserError):
-                raise _first(user) from None
-            raise
+            code = asyncio.run(self._ask_all(turn, owed))
         finally:
             self._replies.sync()
             self._progress.end()
+        if turn.troubles:  # one line is enough for the user: the first
+            raise turn.troubles[0]
+        if code:
+            raise Interrupted(code)
+        if turn.short:
+            raise self._budget.halt()
 
-    def _check_kinds(self, owed: pl.DataFrame) -> None:
-        for model, kind in owed.select("model", "kind").unique(maintain_order=True).iter_rows():
-            if kind not in self._backend(model).can:
-                raise UserError(
-                    f"the model {model} cannot {kind}: {self._models[model].backend} can {', '.join(sorted(self._backend(model).can))}"
-                )
+    def _show(self, turn: _Turn, owed: pl.DataFrame, preview: Callable[[AnyRequest], bool]) -> None:
+        """Instead of asking: count, and show."""
+        for model, number in turn.plan["model"].value_counts().iter_rows():
+            self.asking.setdefault(model, Asking()).requests += number
+        for model, number in owed["model"].value_counts().iter_rows():
+            self.asking.setdefault(model, Asking()).owed += number
+        for asked in self._requests(turn, owed):
+            if not preview(asked.request):
+                break
+
+    def _check(self, owed: pl.DataFrame) -> None:
+        """What would go wrong for every request of a model is found before the first."""
+        for name, kind in owed.select("model", "kind").unique(maintain_order=True).iter_rows():
+            model = self._models[name]
+            check(model)
+            self._budget.check(model)
+            can = self._backend(name).can
+            if kind not in can:
+                raise UserError(f"the model {name} cannot {kind}: {model.backend} can {', '.join(sorted(can))}")
+
+    def _requests(self, turn: _Turn, owed: pl.DataFrame) -> Iterator[Asked]:
+        """Each owed request, rendered when it is its turn."""
+        for part in owed.iter_slices(CHUNK):
+            rows = turn.rows[part["place"]].iter_rows(named=True)
+            for name, cells in zip(part["request_id"], rows, strict=True):
+                yield Asked(name, turn.ask(cells))
 
     def _backend(self, model: str) -> Backend:
         if model not in self._backends:
-            self._backends[model] = reach(self._models[model], self._images, self._logs)
+            self._backends[model] = reach(self._models[model], self._images, self._folder)
         return self._backends[model]
 
-    async def _ask_all(self, owed: pl.DataFrame, render: Callable[[int], Request]) -> None:
-        """Pools at once; engines of this machine one after another, beside them."""
+    async def _ask_all(self, turn: _Turn, owed: pl.DataFrame) -> int:
+        """Pools at once; engines of this machine one after another, beside them. Returns an exit code, if stopped."""
         by_model = {str(key[0]): part for key, part in owed.group_by("model", maintain_order=True)}
-        turns = [m for m in by_model if self._backend(m).exclusive]
+        engines = [m for m in by_model if self._backend(m).exclusive]
 
-        async def exclusive() -> None:
-            for model in turns:
-                await self._ask_one(model, by_model[model], render)
-                if model != turns[-1]:
-                    self._backends.pop(model).close()
+        async def in_turns() -> None:
+            for model in engines:
+                for other in [m for m, b in self._backends.items() if b.exclusive and m != model]:
+                    self._backends.pop(other).close()
+                await self._ask_one(model, turn, by_model[model], stop)
 
-        async with asyncio.TaskGroup() as group:
-            for model in by_model.keys() - set(turns):
-                group.create_task(self._ask_one(model, by_model[model], render))
-            group.create_task(exclusive())
+        with Stop() as stop:
+            syncing = asyncio.create_task(self._sync())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for model in by_model.keys() - set(engines):
+                        task = group.create_task(self._ask_one(model, turn, by_model[model], stop))
+                        if self._models[model].batch:
+                            stop.lasting.add(task)
+                    group.create_task(in_turns())
+            except asyncio.CancelledError:
+                if not stop.code:
+                    raise
+            finally:
+                syncing.cancel()
+        return stop.code
 
-    async def _ask_one(self, model: str, owed: pl.DataFrame, render: Callable[[int], Request]) -> None:
-        if self._backend(model).exclusive:
-            for other in [m for m, b in self._backends.items() if b.exclusive and m != model]:
-                self._backends.pop(other).close()
-        revision = self._models[model].identity
-        requests = (Asked(name, render(place)) for place, name in owed.select("place", "request_id").iter_rows())
-        async with aclosing(self._backend(model).replies(requests)) as replies:
-            async for asked, reply in replies:
-                self._replies.keep(asked.id, revision, asked.request, reply)
-                if isinstance(reply.result, Failure):
-                    self._failures[asked.id] = reply
-                self._progress.advance(model, reply)
+    async def _sync(self) -> None:
+        """What came is on the disk a second later, also when nothing follows it."""
+        while True:
+            await asyncio.sleep(1)
+            self._replies.sync()
+
+    async def _ask_one(self, name: str, turn: _Turn, owed: pl.DataFrame, stop: Stop) -> None:
+        model, started = self._models[name], time.monotonic()
+        feed = _Feed(
+            self._requests(turn, owed),
+            wanted=lambda: not stop.code and not turn.troubles,
+            allowed=lambda asked: self._budget.allows(asked.id, model, asked.request),
+        )
+        try:
+            more = not stop.code and not turn.troubles
+            while more:
+                before = turn.asked[name]
+                async with aclosing(self._backend(name).replies(feed)) as replies:
+                    async for asked, reply in replies:
+                        self._keep(model, turn, asked, reply)
+                more = feed.short and turn.asked[name] > before  # what came cost less than was held back for it
+            turn.short |= feed.short
+        except UserError as error:  # the other models finish what is under way, and keep it
+            turn.troubles.append(error)
+            LOG.warning("%s", error)
+        finally:
+            turn.seconds[name] = time.monotonic() - started
+
+    def _keep(self, model: Model, turn: _Turn, asked: Asked, reply: Reply) -> None:
+        cost = self._budget.came(asked.id, model, reply)
+        self._replies.keep(asked.id, model.identity, asked.request, reply, run=self._run, cost=cost)
+        if isinstance(reply.result, Failure) and reply.result.owed:
+            turn.failures[asked.id] = reply
+        turn.asked[model.name] += 1
+        self._progress.advance(model.name, reply, cost)
+
+    def _read(
+        self, turn: _Turn, read: Callable[[Cells, str, Reply], Iterable[R | Dropped]], into: type[R]
+    ) -> Iterator[Outcome]:
+        forbidden = failed("terms", "the provider's terms forbid to send what belongs to this subcategory")
+        unasked = failed("not_asked")
+        for part in turn.plan.iter_slices(CHUNK):
+            kept = self._replies.many(part["request_id"])
+            rows = turn.rows.slice(part["place"][0], part.height).iter_rows(named=True)
+            made: list[R | Dropped] = []
+            for cells, (name, model, terms) in zip(
+                rows, part.select("request_id", "model", "terms").iter_rows(), strict=True
+            ):
+                reply = forbidden if terms else kept.get(name) or turn.failures.get(name, unasked)
+                owed = isinstance(reply.result, Failure) and reply.result.owed
+                self.owed += owed
+                self._tally(model, reply, owed=owed)
+                made.extend(read(cells, name, reply))
+            yield outcome(into, made)
+        for model, seconds in turn.seconds.items():
+            asking = self.asking.setdefault(model, Asking())
+            asking.asked += turn.asked[model]
+            asking.seconds += seconds
+
+    def _tally(self, model: str, reply: Reply, *, owed: bool) -> None:
+        asking = self.asking.setdefault(model, Asking())
+        asking.requests += 1
+        asking.owed += owed
+        asking.tokens_in += reply.tokens_in or 0
+        asking.tokens_out += reply.tokens_out or 0
 
     def close(self) -> None:
         """End the engines."""
         for backend in self._backends.values():
             backend.close()
         self._backends.clear()
-
-
-def _first(group: BaseExceptionGroup[UserError]) -> UserError:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

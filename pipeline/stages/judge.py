@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.doors.generate import Generate
 from pipeline.judges import Judge, PairJudge
-from pipeline.requests import Reply
+from pipeline.requests import Reply, Request
 from pipeline.tables import Candidate, Comparison, Dropped, Judgment, Outcome, chance, frame, gather, outcome, row_id
 
 Cells = dict[str, Any]
@@ -24,22 +24,24 @@ def judgments(
 ) -> Outcome:
     """Every judge's score of every response. A response without text is left out, for each judge."""
     rows = responses.select("prompt_id", pl.col("id").alias("response_id"), "text", "error").join(
-        prompts.select(pl.col("id").alias("prompt_id"), "image", "question"), on="prompt_id", validate="m:1",
+        prompts.select(pl.col("id").alias("prompt_id"), "subcategory", "image", "question"), on="prompt_id", validate="m:1",
         maintain_order="left",
     )  # fmt: skip
     answered = rows.filter(pl.col("text").is_not_null())
     silent = [Dropped(stage="judgments", id=r["response_id"], reason=f"no answer: {r['error']}", detail=None)
               for r in rows.filter(pl.col("text").is_null()).iter_rows(named=True)]  # fmt: skip
     nothing = Outcome(Judgment, frame([], Judgment), frame(silent, Dropped))
-    parts = [part for judge in judges for part in (_scores(judge, answered, generate), nothing)]
-    return gather(Judgment, parts)
 
+    def ask(row: Cells) -> Request:
+        return judges[row["judge"]].ask(row)
 
-def _scores(judge: Judge, rows: pl.DataFrame, generate: Generate) -> Outcome:
     def read(row: Cells, request_id: str, reply: Reply) -> list[Judgment]:
-        return [judge.read(row, request_id, reply)]
+        return [judges[row["judge"]].read(row, request_id, reply)]
 
-    return generate(rows, judge.ask, read, Judgment)
+    # one call for all judges, so that engines and API pools work at once
+    asked = [answered.with_columns(judge=pl.lit(n)) for n in range(len(judges))]
+    scores = generate(pl.concat(asked), ask, read, Judgment) if asked else nothing
+    return gather(Judgment, [scores, *[nothing] * len(judges)])
 
 
 def candidates(responses: pl.DataFrame, judgments: pl.DataFrame, *, rule: Rule) -> Outcome:
@@ -139,7 +141,7 @@ def comparisons(
     rows = (
         candidates.rename({"id": "candidate_id"})
         .join(
-            prompts.select(pl.col("id").alias("prompt_id"), "image", "question"),
+            prompts.select(pl.col("id").alias("prompt_id"), "subcategory", "image", "question"),
             on="prompt_id",
             validate="m:1",
             maintain_order="left",
@@ -147,22 +149,19 @@ def comparisons(
         .join(texts.rename({"id": "a_id", "text": "a"}), on="a_id", validate="m:1", maintain_order="left")
         .join(texts.rename({"id": "b_id", "text": "b"}), on="b_id", validate="m:1", maintain_order="left")
     )
-    return gather(Comparison, [_verdicts(judge, rows, both_orders, generate) for judge in judges])
-
-
-def _verdicts(judge: PairJudge, rows: pl.DataFrame, both_orders: bool, generate: Generate) -> Outcome:
     drawn = [
-        row
+        row | {"judge": n, "first": first}
+        for n, judge in enumerate(judges)
         for row in rows.iter_rows(named=True)
         if chance("share", judge.name, row["candidate_id"]).random() < judge.share
-    ]
-    ordered = [
-        row | {"first": first}
-        for row in drawn
         for first in (("a", "b") if both_orders else (chance("order", row["candidate_id"]).choice("ab"),))
     ]
 
-    def read(row: Cells, request_id: str, reply: Reply) -> list[Comparison]:
-        return [judge.read(row, request_id, reply)]
+    def ask(row: Cells) -> Request:
+        return judges[row["judge"]].ask(row)
 
-    return generate(pl.DataFrame(ordered, schema={**rows.schema, "first": pl.String}), judge.ask, read, Comparison)
+    def read(row: Cells, request_id: str, reply: Reply) -> list[Comparison]:
+        return [judges[row["judge"]].read(row, request_id, reply)]
+
+    schema: dict[str, Any] = {**rows.schema, "judge": pl.Int64, "first": pl.String}
+    return generate(pl.DataFrame(drawn, schema=schema), ask, read, Comparison)

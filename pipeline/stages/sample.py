@@ -44,11 +44,17 @@ def responses(
         raise UserError(f"two respondents of a pool have one name; there are {', '.join(r.name for r in respondents)}")
     rows = pl.DataFrame(
         [
-            {"prompt_id": p["id"], "image": p["image"], "question": p["question"], "respondent": name}
+            {
+                "prompt_id": p["id"],
+                "subcategory": p["subcategory"],
+                "image": p["image"],
+                "question": p["question"],
+                "respondent": name,
+            }
             for p in prompts.iter_rows(named=True)
             for name in _drawn(list(pool), p["id"], k)
         ],
-        schema=dict.fromkeys(("prompt_id", "image", "question", "respondent"), pl.String),
+        schema=dict.fromkeys(("prompt_id", "subcategory", "image", "question", "respondent"), pl.String),
     )
 
     def ask(row: Cells) -> Chat:

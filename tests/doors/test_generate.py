@@ -1,16 +1,19 @@
 """The generate door, with real backends: what is kept is not asked again, what is owed is, and every reply meets its row."""
 
+import io
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from PIL import Image
 
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.generate import Cells, Generate
+from pipeline.doors.generate import CHUNK, Cells, Generate
 from pipeline.doors.replies import Replies
 from pipeline.errors import Halt, UserError
 from pipeline.models import Catalogue
@@ -39,6 +42,17 @@ backend = "lexicon"
 served_as = "lexicon"
 revision = "1"
 
+[shy]
+backend = "lexicon"
+served_as = "lexicon"
+revision = "1"
+terms = {{ publish = true, train = true, not_sent = ["money"], source = "a page", date = 2026-11-01 }}
+
+[engine]
+backend = "vllm"
+served_as = "{url}/no/such/folder"
+revision = "1"
+
 [keyless]
 backend = "openai"
 served_as = "vlm"
@@ -46,6 +60,10 @@ revision = "1"
 base_url = "{url}"
 key = "TETRAD_TEST_NO_SUCH_KEY"
 """
+
+
+LINEAGE = {"loans": frozenset({"loans", "fraud", "money"}), "slurs": frozenset({"slurs", "hate", "words"})}
+"""Subcategory to itself and all above it."""
 
 
 class Said(Row):
@@ -68,7 +86,7 @@ class Watch:
     def begin(self, owed: dict[str, int]) -> None:
         self.owed.append(owed)
 
-    def advance(self, model: str, reply: Reply) -> None:
+    def advance(self, model: str, reply: Reply, cost: float | None) -> None:  # noqa: ARG002
         assert isinstance(reply, Reply)
         self.came[model] += 1
 
@@ -86,7 +104,9 @@ class Desk:
         self.watch = Watch()
         known = folder / "models.toml"
         known.write_text(CATALOGUE.format(url=server.url, revision=revision))
-        self.generate = Generate(self.replies, Catalogue(known), self.images, folder / "logs", self.watch)
+        self.generate = Generate(
+            self.replies, Catalogue(known), self.images, folder, self.watch, run="a run", lineage=LINEAGE
+        )
 
     def ask(self, rows: pl.DataFrame, ask: Any = None) -> Outcome:
         return self.generate(rows, ask or chat, read, Said)
@@ -125,6 +145,13 @@ def rows(*questions: str, **columns: Any) -> pl.DataFrame:
     return pl.DataFrame({"id": ids, "question": questions, **columns}, schema_overrides={"question": pl.String})
 
 
+def picture(number: int) -> bytes:
+    """A small picture; another number is another one."""
+    data = io.BytesIO()
+    Image.new("RGB", (8, 8), (number, 0, 0)).save(data, "PNG")
+    return data.getvalue()
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TETRAD_TEST_KEY", "sk-canary-0123456789")
@@ -147,7 +174,7 @@ def desk(tmp_path: Path, server: ChatServer) -> Iterator[Desk]:
 
 def test_replies_come_back_joined_to_their_own_rows_whatever_the_order(desk: Desk, server: ChatServer) -> None:
     server.pause = 0.03
-    shas = [desk.images.keep(b"picture %d" % (n % 7)) for n in range(60)]
+    shas = [desk.images.keep(picture(n % 7)) for n in range(60)]
     table = rows(*[f"Question {n}" for n in range(60)], image=shas)
     made = desk.ask(table)
     assert made.kept["id"].to_list() == table["id"].to_list()
@@ -194,7 +221,7 @@ def test_what_is_kept_is_not_asked_again_by_this_run_nor_by_the_next(
 )
 def test_whatever_changes_in_the_request_asks_anew(desk: Desk, server: ChatServer, change: dict[str, Any]) -> None:
     if "images" in repr(change) and "picture" in repr(change):
-        sha256 = desk.images.keep(b"a picture")
+        sha256 = desk.images.keep(picture(0))
         change = {"messages": (Message(role="user", text="One?", images=(sha256,)),)}
     before = desk.ask(rows("One?")).kept["request_id"].item()
     after = desk.ask(rows("One?"), lambda cells: chat(cells).model_copy(update=change)).kept["request_id"].item()
@@ -245,20 +272,25 @@ def test_a_failure_of_the_call_before_is_not_told_again(desk: Desk, server: Chat
 def test_a_kept_failure_is_a_row_with_its_error_and_is_not_asked_again_until_made_owed(
     desk: Desk, server: ChatServer
 ) -> None:
-    first = desk.ask(rows("400", "refusal", "no choices"))
+    first = desk.ask(rows("400", "content filter", "no choices"))
     assert first.kept["error"].to_list() == ["bad_request", "refused", "no_answer"]
     assert first.kept["text"].null_count() == 3
-    assert desk.ask(rows("400", "refusal", "no choices")).kept.equals(first.kept)
+    assert desk.ask(rows("400", "content filter", "no choices")).kept.equals(first.kept)
     assert (len(server.asked), desk.generate.owed) == (3, 0)
     desk.replies.owe(first.kept["request_id"][0])
-    desk.ask(rows("400", "refusal"))
-    assert server.attempts == {"400": 2, "refusal": 1, "no choices": 1}
+    desk.ask(rows("400", "content filter"))
+    assert server.attempts == {"400": 2, "content filter": 1, "no choices": 1}
 
 
 def test_an_answer_that_no_file_could_hold_does_not_stop_the_run(desk: Desk) -> None:
     made = desk.ask(rows("lone surrogate", "10 MB", "invalid UTF-8", "fine"))
-    assert made.kept["text"].to_list() == ["half a smile \ufffd", "ten megabytes " * 750_000, None, "fine"]
-    assert made.kept["error"].to_list() == [None, None, "server", None]
+    assert made.kept["text"].to_list() == [
+        "half a smile \ufffd",
+        "ten megabytes " * 750_000,
+        "caf\ufffd \ufffd",
+        "fine",
+    ]
+    assert made.kept["error"].to_list() == [None] * 4
 
 
 def test_several_models_answer_side_by_side_each_its_own_rows(desk: Desk, server: ChatServer) -> None:
@@ -287,7 +319,7 @@ def test_a_chat_and_a_classification_can_go_out_in_one_call(desk: Desk) -> None:
 
 
 def test_one_image_s_prompts_are_asked_together(desk: Desk, server: ChatServer) -> None:
-    shas = [desk.images.keep(b"picture %d" % n) for n in (0, 1, 0, 1, 0, 1)]
+    shas = [desk.images.keep(picture(n)) for n in (0, 1, 0, 1, 0, 1)]
     desk.ask(rows(*"abcdef", image=shas, model=["near"] * 6))
     first, second = sorted(set(shas))
     by_image = {sha: [q for q, s in zip("abcdef", shas, strict=True) if s == sha] for sha in shas}
@@ -309,7 +341,7 @@ def test_progress_is_told_from_beginning_to_end(desk: Desk) -> None:
 
 
 BEFORE = {
-    "an unknown model": ("nobody", chat, r"unknown model 'nobody'; .*models\.toml know far, keyless, near, words"),
+    "an unknown model": ("nobody", chat, r"unknown model 'nobody'; .*models\.toml know engine, far, keyless, near, shy, words"),
     "a missing key": ("keyless", chat, "keyless needs an API key: set the environment variable TETRAD_TEST_NO_SUCH_KEY"),
     "a chat of a classifier": ("words", chat, "the model words cannot chat: lexicon can classify"),
     "a classification of a chat model": ("near", classify, "the model near cannot classify: openai can chat"),
@@ -397,3 +429,65 @@ def test_a_disk_that_fills_up_is_one_line_and_nothing_kept_is_asked_again(small_
     assert later.ask(table).kept["text"].to_list() == table["question"].to_list()
     assert len(server.asked) == 100 - kept
     later.close()
+
+
+def test_what_a_providers_terms_forbid_is_not_sent_and_says_so(desk: Desk) -> None:
+    table = rows("A loan?", "A slur?", "Neither?", model=["shy"] * 3, subcategory=["loans", "slurs", None])
+    made = desk.ask(table, classify)
+    assert made.kept["error"].to_list() == ["terms", None, None]
+    assert desk.watch.owed == [{"shy": 2}]
+    assert desk.generate.owed == 0, "asking later would not help"
+    assert len(desk.replies) == 2
+
+
+def test_a_model_without_terms_is_sent_everything(desk: Desk) -> None:
+    made = desk.ask(rows("A loan?", subcategory=["loans"]), classify)
+    assert made.kept["error"].to_list() == [None]
+
+
+def test_thousands_of_rows_meet_their_replies_in_order(desk: Desk) -> None:
+    table = rows(*[f"I cannot do {n}" if n % 3 else f"Here is {n}" for n in range(2 * CHUNK + 5)])
+    made = desk.ask(table, classify)
+    assert made.kept["id"].to_list() == table["id"].to_list()
+    assert [text == "1.0" for text in made.kept["text"]] == [n % 3 > 0 for n in range(2 * CHUNK + 5)]
+
+
+def test_requests_with_one_beginning_go_out_together_image_by_image(desk: Desk, server: ChatServer) -> None:
+    shas = [desk.images.keep(picture(n % 2)) for n in range(8)]
+    table = rows(*[f"Question {n}" for n in range(8)], image=shas, system=["kind", "kind", "curt", "curt"] * 2)
+
+    def ask(cells: Cells) -> Request:
+        turns = (
+            Message(role="system", text=cells["system"]),
+            Message(role="user", text=cells["question"], images=(cells["image"],)),
+        )
+        return Chat(model="near", messages=turns)
+
+    desk.ask(table, ask)
+    sent = [(r["messages"][0]["content"], r["messages"][1]["content"][0]["image_url"]["url"]) for r in server.asked]
+    assert len(set(sent)) == 4
+    assert sum(a != b for a, b in pairwise(sent)) == 3, "each beginning is met once"
+
+
+def test_what_replies_took_is_counted_by_model(desk: Desk) -> None:
+    desk.ask(rows("One?"))
+    desk.generate.asking = {}
+    desk.ask(rows("One?", "Two?", "503"))
+    took = desk.generate.asking["far"]
+    assert (took.requests, took.owed, took.asked) == (3, 1, 2)
+    assert (took.tokens_in, took.tokens_out) == (14, 10)
+    assert took.seconds > 0
+
+
+def test_a_reply_says_which_run_asked(desk: Desk) -> None:
+    made = desk.ask(rows("One?"))
+    kept = desk.replies.kept(made.kept["request_id"][0])
+    assert kept is not None
+    assert kept.run == "a run"
+    assert kept.cost is None, "it has no price"
+
+
+def test_an_engine_that_is_not_installed_is_found_before_anything_is_asked(desk: Desk, server: ChatServer) -> None:
+    with pytest.raises(UserError, match=r"the model engine needs the package vllm: pip install 'tetrad\[vllm\]'"):
+        desk.ask(rows("One?", "Two?", model=["far", "engine"]))
+    assert server.asked == []

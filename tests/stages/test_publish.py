@@ -19,7 +19,7 @@ from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
 from pipeline.release.parquet import FREE, ROWS_PER_GROUP
 from pipeline.stages import publish
-from pipeline.tables import Comparison, Made, Quadruple, Row
+from pipeline.tables import Candidate, Comparison, Made, Prompt, Quadruple, Response, Row
 
 Cells = dict[str, Any]
 
@@ -53,13 +53,12 @@ def made(*names: str, of: type[Row] = Quadruple, **changes: Any) -> list[Made]:
 def build(
     folder: Path, images: Blobs, rows: pl.DataFrame, pages: list[Made] | None = None, **tables: pl.DataFrame
 ) -> bool:
-    return publish.release(
-        {"quadruples": rows} | tables,
-        made=made("quadruples") if pages is None else pages,
-        images=images,
-        folder=folder,
-        name="small-demo",
-    )
+    """As the command does: unless it is there."""
+    pages = made("quadruples") if pages is None else pages
+    if publish.holds(folder, pages):
+        return False
+    publish.release({"quadruples": rows} | tables, made=pages, images=images, folder=folder, name="small-demo")
+    return True
 
 
 def files(folder: Path) -> Mapping[str, bytes]:
@@ -285,3 +284,12 @@ def test_the_manifest_names_every_file_and_every_table(tmp_path: Path, images: B
 
 def test_a_quadruple_made_by_hand_has_the_columns_of_the_type() -> None:
     assert quadruples({"image": None}).columns == list(make(Quadruple).model_dump())
+
+
+def test_every_model_that_had_a_hand_in_it_is_known() -> None:
+    tables = [
+        table(Prompt, {"writer": "m1", "request_id": "r"}, {"writer": "fallback"}),
+        table(Response, {"model": "m2", "request_id": "r"}),
+        table(Candidate, {}),
+    ]
+    assert publish.models(t.lazy() for t in tables) == {"m1", "m2"}
