@@ -29,6 +29,7 @@ backends and `fetch` the sources."""
 APART = ("stages", "recipes")
 """Folders whose modules do not even import each other."""
 HEAVY = {
+    "ray",
     "vllm",
     "torch",
     "transformers",
