@@ -44,8 +44,8 @@ def run(workspace: Path, until: str, limit: int) -> int:
 
 def ids(workspace: Path) -> list[str]:
     """Ids of the kept replies, oldest first; a torn last line is not kept."""
-    lines = (workspace / "replies.jsonl").read_bytes().split(b"\n")[:-1]
-    return [line[7:39].decode() for line in lines]
+    logs = sorted((workspace / "replies").glob("*.jsonl"))
+    return [line[7:39].decode() for log in logs for line in log.read_bytes().split(b"\n")[:-1]]
 
 
 def killed(workspace: Path, limit: int, after: float) -> bool:

@@ -122,7 +122,7 @@ class Model(Record):
 
     def secret(self) -> str:
         """The API key, from the environment."""
-        return os.environ.get(self.key, "") if self.key else "none"
+        return os.environ.get(self.key, "").strip() if self.key else "none"
 
 
 class Catalogue:
@@ -149,7 +149,7 @@ class Catalogue:
 
     def secrets(self) -> set[str]:
         """Every key that is set: whatever is written or said must hold none of them."""
-        return {secret for m in self._models.values() if m.key and (secret := os.environ.get(m.key))}
+        return {secret for m in self._models.values() if m.key and (secret := m.secret())}
 
     def releasable(self, names: set[str]) -> None:
         """Find a model whose terms forbid that a release holds its outputs, or rests on them."""

@@ -62,9 +62,8 @@ class Endpoint:
     def __init__(self, model: str, address: str, most: int, patience: Patience) -> None:
         self.address = address
         parts = urlsplit(address)
-        self._told = (
-            f"{model} at {parts.hostname}:{parts.port}{parts.path}" if parts.port else f"{model} at {parts.hostname}"
-        )
+        self._told = f"{model} at {parts.netloc.rpartition('@')[2]}{parts.path}"
+        """How it is called where people read: never with a password."""
         self._most = most
         self._patience = patience
         self.limit = float(most)
@@ -72,8 +71,6 @@ class Endpoint:
         """The limit at which it last had too much to do: approached slowly."""
         self._cut_at = 0.0
         self._paused_until = 0.0
-        self._latencies: list[float] = []
-        self._work, self._since = 0.0, 0.0
         self._best, self._rate_at_best = float("inf"), 0.0
         self.renew()
 
@@ -84,6 +81,8 @@ class Endpoint:
         self._shut = self._probing = False
         self._failures = self._denials = self._probes = 0
         self._shut_until = 0.0
+        self._latencies: list[float] = []
+        self._work, self._since = 0.0, 0.0
 
     def room(self, now: float) -> int:
         """Requests that may be sent at once."""
@@ -114,7 +113,7 @@ class Endpoint:
         self._watch(sent, reply, now)
 
     def troubled(self, sent: Sent, trouble: Trouble, now: float) -> bool:
-        """It ended badly; returns whether that was for our haste, which the request cannot help."""
+        """It ended badly; returns whether that was for our haste, which the request cannot help: others were under way."""
         self._ended(sent)
         if trouble.status is None and trouble.word not in PASSING:
             return False  # it was never sent

@@ -5,6 +5,7 @@ import base64
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -52,9 +53,8 @@ def replies(
 ) -> list[tuple[AnyRequest, Reply]]:
     """Ask, and wait for all; no reply may hold the key."""
     patience = settings.pop("patience", QUICK)
-    model = Model(
-        name="far", backend="openai", served_as="vlm", revision="1", base_url=server.url, key="TETRAD_TEST_KEY", **settings
-    )  # fmt: skip
+    fields = {"served_as": "vlm", "revision": "1", "base_url": server.url, "key": "TETRAD_TEST_KEY"} | settings
+    model = Model(name="far", backend="openai", **fields)
 
     async def ask() -> list[tuple[AnyRequest, Reply]]:
         asked = (Asked(request_id(r, model.identity), r) for r in requests)
@@ -217,6 +217,36 @@ def test_a_server_that_is_not_there_is_unreachable(images: Blobs) -> None:
         pass
     result = failure(reply(gone, images, chat("ok")))
     assert (result.error, result.owed) == ("unreachable", True)
+
+
+def test_a_replica_that_is_not_there_costs_no_request_its_answer(server: ChatServer, images: Blobs) -> None:
+    with ChatServer() as gone:
+        pass
+    found = replies(server, images, *[chat(f"Question {n}") for n in range(60)], base_url=(server.url, gone.url))
+    assert {answer(got).text for _, got in found} == {f"Question {n}" for n in range(60)}
+
+
+def test_who_leaves_while_a_server_stalls_leaves_at_once(server: ChatServer, images: Blobs) -> None:
+    model = Model(name="far", backend="openai", served_as="vlm", revision="1", base_url=server.url)
+
+    async def leave() -> list[Reply]:
+        found = []
+
+        async def ask() -> None:
+            feed = (Asked(f"{n:032x}", chat(f"stall: {n}" if n else "Question")) for n in range(10))
+            async with aclosing(OpenAI(model, images).replies(feed)) as replies:
+                async for _, got in replies:
+                    found.append(got)
+
+        asking = asyncio.create_task(ask())
+        while len(server.asked) < 10 or not found:  # noqa: ASYNC110 -- the server is in threads of its own
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        return found
+
+    assert len(asyncio.run(asyncio.wait_for(leave(), 20))) == 1
 
 
 def test_a_redirect_leads_nowhere(server: ChatServer, images: Blobs) -> None:
