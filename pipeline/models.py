@@ -98,7 +98,7 @@ class Model(Record):
     gpus: float = Field(1.0, ge=0)
     """GPUs of each replica on a Ray cluster."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Arguments of the engine; of a batch, its limits (`backends/batch_limits.py`)."""
+    """Arguments of the engine; of a batch, its limits (`backends/batch/limits.py`)."""
 
     @property
     def identity(self) -> str:

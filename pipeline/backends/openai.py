@@ -7,10 +7,10 @@ import orjson
 
 from pipeline.backends import Asked, reasoning_apart, seed
 from pipeline.backends.api import API, Dialect, named
-from pipeline.backends.endpoint import PATIENCE, Patience
-from pipeline.backends.pictures import Picture
-from pipeline.backends.trouble import Trouble, refusal, said, words
-from pipeline.backends.wire import counted, dictionary
+from pipeline.backends.api.endpoint import PATIENCE, Patience
+from pipeline.backends.api.pictures import Picture
+from pipeline.backends.api.trouble import Trouble, refusal, said, words
+from pipeline.backends.api.wire import counted, dictionary
 from pipeline.doors.blobs import Blobs
 from pipeline.models import Model
 from pipeline.requests import Answer, Chat, Failure, Message, Reply

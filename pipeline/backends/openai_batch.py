@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.backends import LOG, Asked
-from pipeline.backends.batch_api import BatchAPI, Standing, line, queue_is_full
-from pipeline.backends.batch_limits import Limits, Room, limits
-from pipeline.backends.batches import Batch, Batches
-from pipeline.backends.pictures import Pictures
-from pipeline.backends.trouble import PASSING, Trouble
+from pipeline.backends.api.pictures import Pictures
+from pipeline.backends.api.trouble import PASSING, Trouble
+from pipeline.backends.batch.limits import Limits, Room, limits
+from pipeline.backends.batch.memory import Batch, Batches
+from pipeline.backends.batch.provider import BatchAPI, Standing, line, queue_is_full
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.log import disk_error, private_folder
 from pipeline.models import Model

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.backends import Asked, reach
 from pipeline.backends.anthropic import ADDRESS, VERSION, Anthropic, read
-from pipeline.backends.endpoint import PATIENCE, Patience
+from pipeline.backends.api.endpoint import PATIENCE, Patience
 from pipeline.doors.blobs import Blobs
 from pipeline.models import Model
 from pipeline.requests import KEPT_FAILURES, Answer, Chat, Failure, Message, Reply

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.backends import Asked
-from pipeline.backends.endpoint import PATIENCE, Patience
+from pipeline.backends.api.endpoint import PATIENCE, Patience
 from pipeline.backends.openai import OpenAI, read
 from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError

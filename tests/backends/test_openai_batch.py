@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.backends import Asked, Backend, reach
-from pipeline.backends.batches import Batches
+from pipeline.backends.batch.memory import Batches
 from pipeline.backends.openai_batch import OpenAIBatch
 from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
@@ -500,10 +500,10 @@ def test_what_was_handed_over_once_is_not_handed_over_again_in_the_same_process(
     assert sorted(server.seen.values()) == [1, 2]
 
 
-def test_a_key_with_a_line_break_is_said_before_anything_is_sent(
+def test_a_key_with_a_line_break_in_it_is_said_before_anything_is_sent(
     server: BatchServer, images: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TETRAD_TEST_KEY", f"{CANARY}\n")
+    monkeypatch.setenv("TETRAD_TEST_KEY", f"sk\n{CANARY}")
     with pytest.raises(UserError, match="TETRAD_TEST_KEY"):
         ask(server, backend(server, images), "a")
 

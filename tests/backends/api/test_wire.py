@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.backends.trouble import refusal, said
-from pipeline.backends.wire import Wire, decoded, retry_after
+from pipeline.backends.api.trouble import refusal, said
+from pipeline.backends.api.wire import Wire, decoded, retry_after
 from pipeline.errors import UserError
 from pipeline.models import Model
 

@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import orjson
 
-from pipeline.backends.trouble import Trouble, said
+from pipeline.backends.api.trouble import Trouble, said
 from pipeline.errors import UserError
 from pipeline.models import Model
 from pipeline.requests import Reply

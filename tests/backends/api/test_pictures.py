@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline import models
-from pipeline.backends.pictures import Picture, Pictures
-from pipeline.backends.trouble import Trouble
+from pipeline.backends.api.pictures import Picture, Pictures
+from pipeline.backends.api.trouble import Trouble
 from pipeline.doors.blobs import Blobs
 from pipeline.requests import Chat, Message
 

@@ -13,10 +13,10 @@ import orjson
 from pydantic import BaseModel
 
 from pipeline.backends import Asked
+from pipeline.backends.api.pictures import Pictures
+from pipeline.backends.api.trouble import Trouble, refusal, said
+from pipeline.backends.api.wire import MOST, counted, decoded, dictionary
 from pipeline.backends.openai import PATH, body, read
-from pipeline.backends.pictures import Pictures
-from pipeline.backends.trouble import Trouble, refusal, said
-from pipeline.backends.wire import MOST, counted, decoded, dictionary
 from pipeline.errors import UserError
 from pipeline.models import Model
 from pipeline.requests import KEPT_FAILURES, Chat, Reply, failed

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from pipeline.backends import Asked
-from pipeline.backends.endpoint import Patience
+from pipeline.backends.api.endpoint import Patience
+from pipeline.backends.api.pool import Pool, Send
+from pipeline.backends.api.trouble import Trouble
 from pipeline.backends.openai import OpenAI
-from pipeline.backends.pool import Pool, Send
-from pipeline.backends.trouble import Trouble
 from pipeline.doors.blobs import Blobs
 from pipeline.models import Model
 from pipeline.requests import Answer, Chat, Failure, Message, Reply

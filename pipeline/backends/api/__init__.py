@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from pipeline.backends import Asked
-from pipeline.backends.endpoint import PATIENCE, Patience
-from pipeline.backends.pictures import Picture, Pictures
-from pipeline.backends.pool import Pool
-from pipeline.backends.trouble import Trouble
-from pipeline.backends.wire import Wire
+from pipeline.backends.api.endpoint import PATIENCE, Patience
+from pipeline.backends.api.pictures import Picture, Pictures
+from pipeline.backends.api.pool import Pool
+from pipeline.backends.api.trouble import Trouble
+from pipeline.backends.api.wire import Wire
 from pipeline.doors.blobs import Blobs
 from pipeline.models import Model
 from pipeline.requests import Chat, Reply

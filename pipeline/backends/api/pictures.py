@@ -9,7 +9,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from pipeline import models
-from pipeline.backends.trouble import Trouble
+from pipeline.backends.api.trouble import Trouble
 from pipeline.doors.blobs import Blobs
 from pipeline.requests import AnyRequest, images_of
 

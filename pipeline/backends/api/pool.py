@@ -10,9 +10,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.backends import Asked
-from pipeline.backends.endpoint import PATIENCE, Endpoint, Patience, Sent
-from pipeline.backends.rate import Rate
-from pipeline.backends.trouble import PASSING, Trouble
+from pipeline.backends.api.endpoint import PATIENCE, Endpoint, Patience, Sent
+from pipeline.backends.api.rate import Rate
+from pipeline.backends.api.trouble import PASSING, Trouble
 from pipeline.models import Model
 from pipeline.requests import AnyRequest, Chat, Reply, failed, images_of
 

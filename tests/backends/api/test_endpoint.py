@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.backends.endpoint import PATIENCE, Endpoint, Sent
-from pipeline.backends.rate import Rate
-from pipeline.backends.trouble import Trouble
+from pipeline.backends.api.endpoint import PATIENCE, Endpoint, Sent
+from pipeline.backends.api.rate import Rate
+from pipeline.backends.api.trouble import Trouble
 from pipeline.requests import Answer, Reply
 
 BUSY = Trouble("rate_limit", "429", 429)

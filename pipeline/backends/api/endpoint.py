@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pipeline.backends import LOG
-from pipeline.backends.trouble import BUSY, PASSING, Trouble
+from pipeline.backends.api.trouble import BUSY, PASSING, Trouble
 from pipeline.requests import Reply
 
 CUT = 0.7
