@@ -14,7 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType, ModuleType, TracebackType
 from typing import Annotated, Any
 
 import polars as pl
@@ -477,13 +477,19 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     said = logging.StreamHandler(sys.stderr)
     said.setLevel(logging.WARNING)
+    secrets: set[str] = set()
+
+    def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stderr.write(masked("".join(traceback.format_exception(kind, error, trace)), secrets))
+
     try:
-        secrets = catalogue().secrets()
-        sys.excepthook = lambda kind, error, trace: sys.stderr.write(
-            masked("".join(traceback.format_exception(kind, error, trace)), secrets)
-        )
+        secrets |= catalogue().secrets()
         with heard(said, "%(message)s", secrets):
             app()
     except UserError as error:
-        err.print(f"tetrad: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        line = masked(f"tetrad: {error}", secrets)
+        err.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
+    except Exception:
+        sys.excepthook = told  # now, for the command line's library puts its own in place
+        raise

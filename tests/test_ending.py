@@ -167,3 +167,17 @@ def test_a_run_keeps_a_log_without_any_key(place: Place, monkeypatch: pytest.Mon
     for folder, _, files in os.walk(place.workspace):
         for file in files:
             assert b"canary" not in Path(folder, file).read_bytes()
+
+
+def test_a_fault_of_our_own_is_a_traceback_without_any_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TETRAD_TEST_KEY", "sk-canary-0123456789abcdef")
+    faulty = place.folder / "faulty.py"
+    faulty.write_text(
+        "import os\nPOOLS = {'p': ()}\ndef build(run):\n    raise RuntimeError('what: ' + os.environ['TETRAD_TEST_KEY'])\n"
+    )
+    done = subprocess.run(
+        [PROGRAM, "run", faulty, "--workspace", place.workspace], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "RuntimeError: what: ***" in done.stderr
+    assert "canary" not in done.stderr + done.stdout
