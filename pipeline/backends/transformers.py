@@ -37,6 +37,8 @@ class Options(Record):
     digit with the batch it was in."""
     batch_size: int = Field(32, ge=1)
     """Requests in one forward pass, at most; one that does not fit into memory is halved."""
+    max_num_seqs: int | None = Field(None, ge=1)
+    """A lower limit of the same, which `Child` sets for an engine that died of memory trouble."""
     max_length: int | None = Field(None, ge=1)
     """Tokens; a longer text is `too_long`. By default, and at most, what the checkpoint takes."""
     local_files_only: bool = False
@@ -100,7 +102,8 @@ class Engine:
             # torch asserts that it was built for a GPU.
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"transformers cannot load {model.served_as} for {model.name}: {first}") from None
-        self._size = self._options.batch_size if self._steady() else 1
+        most = min(self._options.batch_size, self._options.max_num_seqs or self._options.batch_size)
+        self._size = most if self._steady() else 1
         self.window = 4 * self._size
         self._pool = ThreadPoolExecutor(os.cpu_count())
         self._waiting: list[_Waiting] = []

@@ -83,7 +83,7 @@ LONGEST = 10_000
 def last_json(text: str, *keys: str) -> Cells | None:
     """The last JSON object in a text that has these keys: the last stated verdict counts."""
     text = text[-LONGEST:]
-    decoder, found, place = json.JSONDecoder(), None, text.find("{")
+    decoder, found, place = json.JSONDecoder(strict=False), None, text.find("{")
     while place >= 0:
         try:
             value, end = decoder.raw_decode(text, place)
