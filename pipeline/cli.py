@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from pipeline import __version__, planning, trace
+from pipeline import __version__, forget, planning, trace
 from pipeline.backends import LOG
 from pipeline.doors import push
 from pipeline.doors.blobs import Blobs
@@ -424,6 +424,24 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
     if version:
         out.print(__version__, highlight=False)
         raise typer.Exit
+
+
+@app.command(name="forget")
+def forget_image(
+    image: Annotated[str, typer.Argument(help="Its SHA-256, or at least the first 8 digits.")], workspace: Place = WORKSPACE
+) -> None:  # fmt: skip
+    """Purge an image, with everything said of it, and never take it in again: only its hash stays, as removed."""
+    gone = forget.forget(Workspace(workspace), image)
+    out.print(
+        f"forgotten: {', '.join(gone.hashes)}\n{gone.files} files, {gone.replies} replies, {gone.rows} rows and "
+        f"{gone.decisions} decisions are gone; {gone.tables} tables are made anew by the next run",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if gone.releases:
+        out.print(
+            f"the releases of {', '.join(gone.releases)} held it: build them anew, and take what was pushed off the Hub",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 @store.command()

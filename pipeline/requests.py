@@ -125,8 +125,8 @@ class Failure(Record):
     kind: Literal["failure"] = "failure"
     error: str
     """One word: bad_request, refused, unreadable_image, no_answer (kept); terms (the provider's forbid it: never asked);
-    timeout, rate_limit, server, unreachable, no_access, out_of_memory, too_long (owed: another time or another machine
-    may answer); not_asked."""
+    timeout, rate_limit, server, unreachable, no_access, out_of_memory, too_long, unfit_image (owed: another time or
+    another machine may answer); not_asked."""
     message: str = ""
 
     @property

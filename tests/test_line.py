@@ -476,3 +476,27 @@ def test_an_entry_for_a_model_that_takes_no_part_changes_nothing(place: Place, m
     monkeypatch.setenv("TETRAD_MODELS", str(known))
     words = place("run", place.recipe).err
     assert words.count("[fresh]") == len(NAMES)
+
+
+def test_a_forgotten_image_leaves_the_line_and_does_not_come_back(bare: Place) -> None:
+    recipe, folder = bare.folder / "pictures.py", pictures(bare)
+    bare("run", recipe, "--source", folder, "--until", "sample")
+    run = "pictures-tiny"
+    image = bare.table("images", run)["id"][0]
+    before = bare.table("responses", run).height
+    words = bare("forget", image[:12]).out
+    assert image in words
+    bare("run", recipe, "--source", folder, "--until", "sample")
+    assert bare.table("images", run)["id"].to_list() != [image]
+    assert bare.table("responses", run).height == before // 2
+    assert "forgotten" in bare("show", run, "dropped").out
+    held = {p.name for p in bare.workspace.rglob("*") if p.is_file() and image.encode() in p.read_bytes()}
+    assert held <= {"forgotten.jsonl", "rebuilt.jsonl"}, "only hashes, as removed"
+
+
+def test_the_store_can_be_checked_sealed_and_counted(place: Place) -> None:
+    number = int(place("store", "check").out.split()[0])
+    assert place("store", "seal").out == f"{number} replies sealed\n"
+    assert place("store", "check").out == f"{number} kept replies, all sound\n"
+    assert f"{number} replies in all" in place("store", "stats").out
+    assert asked(place, lambda: place("run", place.recipe)) == [], "sealed is kept"

@@ -135,7 +135,7 @@ def refusal(error: Exception) -> Reply:
     if any(sign in words for sign in _LONG):
         return failed("too_long", words)
     if words.startswith("Failed to apply"):  # around the processor's own error; its words show the whole input
-        return failed("unreadable_image", f"{type(error.__cause__).__name__}: {error.__cause__}")
+        return failed("unfit_image", f"{type(error.__cause__).__name__}: {error.__cause__}")
     return failed("bad_request", f"{type(error).__name__}: {words}")
 
 

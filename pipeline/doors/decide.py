@@ -22,8 +22,9 @@ class Decide:
         return frame(rows, Decision).unique(["candidate_id", "reviewer"], keep="last", maintain_order=True)
 
     def keep(self, decision: Decision) -> None:
-        """Keep one decision."""
+        """Keep one decision, on the disk: a person will not be asked for it again."""
         self._log.append(decision.model_dump_json().encode())
+        self._log.sync()
 
     def take(self, path: Path, known: set[str]) -> int:
         """Take a file of decisions (JSON lines) in, all or none; `known` are the pairs of the run. Returns how many."""

@@ -35,6 +35,7 @@ import polars as pl
 from pipeline.backends import LOG
 from pipeline.doors import inventory
 from pipeline.doors.kept import COLUMNS, Kept, Row, kept_of, reply_of, row_of, rows_of
+from pipeline.doors.quoting import quoting
 from pipeline.doors.sealed import Sealed, seal, segments
 from pipeline.doors.segments import Index, Open, Segment
 from pipeline.errors import UserError
@@ -209,6 +210,10 @@ class Replies:
         gaps = set(range(1, max(self._segments, default=0))) - self._segments.keys()
         missing = [f"segment {number:06} is missing" for number in sorted(gaps)]
         return missing + [fault for segment in self._segments.values() for fault in inventory.faults(segment)]
+
+    def quoting(self, ids: Set[str], images: Set[str], texts: Set[str]) -> set[str]:
+        """The ids of all that rests on some requests, images or texts, by what the requests say: see `quoting`."""
+        return quoting(self._segments.values(), ids, images, texts)
 
     def forget(self, ids: Set[str], images: Set[str]) -> int:
         """Purge every reply to a request with one of these ids, or that shows one of these images (SHA-256), also what was

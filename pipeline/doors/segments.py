@@ -135,17 +135,13 @@ class Open:
 
     def forget(self, ids: Set[str], images: Set[str]) -> int:
         """See `Segment`. Lines that nobody can read go too: they may hold anything, and what they held is owed anyway."""
+        gone = sum(purged(row, ids, images) is None for _, row in self._read())
         self.close()
-        gone = 0
 
         def change(line: bytes) -> bytes | None:
-            nonlocal gone
             row = row_in(line)
-            if row is None:
-                return None
-            left = purged(row, ids, images)
-            gone += left is None
-            return line if left is row else None if left is None else line_of(left)
+            left = row and purged(row, ids, images)
+            return None if left is None else line if left is row else line_of(left)
 
         rewrite(self.path, change)
         return gone

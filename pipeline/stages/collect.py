@@ -10,7 +10,7 @@ import polars as pl
 from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
 
-from pipeline.doors.fetch import Fetch
+from pipeline.doors.fetch import Fetch, ForgottenError
 from pipeline.sources import Source
 from pipeline.tables import Dropped, Image, Outcome, frame, outcome
 from pipeline.taxonomy import Taxonomy
@@ -68,20 +68,26 @@ def _image(row: dict[str, str | None], source: Source, taxonomy: Taxonomy, fetch
     if not taxonomy.allows(subcategory, images=True):
         return _dropped(row, "class without images", subcategory)
     original = fetch.original(source, str(row["key"]))
+    if isinstance(original, ForgottenError):
+        return _dropped(row, "forgotten")
     if isinstance(original, OSError):
         return _dropped(row, "not fetched", str(original))
     try:
         data, size, changes = rebuilt(original)
     except Unfit as unfit:
         return _dropped(row, str(unfit))
+    original_sha256 = hashlib.sha256(original).hexdigest()
+    image = fetch.rebuilt(original_sha256, data)
+    if image is None:
+        return _dropped(row, "forgotten")
     return Image.model_validate(
         row
         | {
-            "id": fetch.images.keep(data),
+            "id": image,
             "subcategory": subcategory,
             "width": size[0],
             "height": size[1],
-            "original_sha256": hashlib.sha256(original).hexdigest(),
+            "original_sha256": original_sha256,
             "changes": changes,
         }
     )

@@ -117,6 +117,6 @@ def test_why_vllm_refused_is_in_the_failure() -> None:
     ]
     assert found == [
         Failure(error="too_long", message="longer than the maximum model length of 9"),
-        Failure(error="unreadable_image", message="ZeroDivisionError: height 0"),
+        Failure(error="unfit_image", message="ZeroDivisionError: height 0"),
         Failure(error="bad_request", message="KeyError: 3"),
     ]

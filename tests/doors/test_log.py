@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.doors.log import Lock, Log, private_folder
+from pipeline.doors.log import Lock, Log, private_folder, rewrite, whole
 from pipeline.errors import UserError
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -296,3 +296,62 @@ def test_the_same_process_is_refused_too(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"in use by process {os.getpid()} "):
         Lock(tmp_path)
     lock.release()
+
+
+def test_a_writer_finds_out_that_another_one_writes_to_its_log(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = Log(path, write=True)
+    log.append(b"1")
+    log.sync()
+    with path.open("ab") as other:
+        other.write(b"2\n")
+    log.append(b"3")
+    with pytest.raises(UserError, match="was changed by somebody else"):
+        log.sync()
+    log.close()
+
+
+def test_a_writer_finds_out_that_its_log_was_removed(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = Log(path, write=True)
+    path.unlink()
+    log.append(b"1")
+    with pytest.raises(UserError, match="was changed by somebody else"):
+        log.sync()
+    log.close()
+
+
+@examples
+@given(lines=st.lists(LINES), data=st.data())
+def test_a_log_is_rewritten_line_by_line(folder: Path, lines: list[bytes], data: st.DataObject) -> None:
+    new_ones: dict[bytes, bytes | None] = {line: data.draw(st.none() | LINES | st.just(line)) for line in lines}
+    path = new(folder, lines)
+    inode = path.stat().st_ino
+    changed = sum(new_ones[line] != line for line in lines)
+    assert rewrite(path, lambda line: new_ones[line]) == changed
+    assert read(path) == [one for line in lines if (one := new_ones[line]) is not None]
+    assert (path.stat().st_ino == inode) == (changed == 0)
+
+
+def test_rewriting_a_log_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    assert rewrite(tmp_path / "nowhere.jsonl", lambda _: None) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), whole(path) as file:
+        file.write(b"new" * (1 // len(b"")))
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"old")]
+    with whole(path) as file:
+        file.write(b"new")
+    assert [(p.name, p.read_bytes(), mode(p)) for p in tmp_path.iterdir()] == [("file", b"new", 0o600)]
+
+
+def test_a_full_disk_leaves_the_old_file(small_disk: Path) -> None:
+    path = small_disk / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(UserError, match="is full"), whole(path) as file:
+        file.write(b"x" * 100_000)
+    assert [(p.name, p.read_bytes()) for p in small_disk.iterdir()] == [("file", b"old")]

@@ -3,12 +3,15 @@
 import math
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -295,8 +298,9 @@ def test_the_check_finds_a_page_that_the_disk_changed(tmp_path: Path) -> None:
     filled(tmp_path).close()
     path = tmp_path / "replies" / "000001.parquet"
     data = bytearray(path.read_bytes())
-    at = len(data) // 3
-    data[at] ^= 0xFF
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    text = next(group.column(n) for n in range(group.num_columns) if group.column(n).path_in_schema == "text")
+    data[text.data_page_offset + text.total_compressed_size - 3] ^= 0xFF
     path.write_bytes(data)
     replies = Replies(tmp_path, write=False)
     (fault,) = replies.check()
@@ -369,3 +373,38 @@ def test_infinities_and_nan_survive_the_sealing(tmp_path: Path) -> None:
     replies.seal()
     assert same(replies.many([name(1)])[name(1)], reply)
     replies.close()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from pipeline.doors.replies import Replies
+from pipeline.requests import Answer, Chat, Reply
+replies = Replies(Path(sys.argv[1]), write=True)
+first = len(replies)
+for n in range(first, first + 2000):
+    text = f"{n} " * 200_000
+    replies.keep(f"{n:032x}", "m", Chat(model="m", messages=()), Reply(result=Answer(text=text)))
+    replies.sync()
+    print(n, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_killed_while_it_writes_and_seals_it_has_all_it_promised(tmp_path: Path) -> None:
+    """Replies of a megabyte, so that segments are sealed all the while."""
+    promised = -1
+    for most in (66, 70, 80):
+        with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout
+            for _, line in zip(range(most), writer.stdout, strict=False):
+                promised = int(line)
+            writer.kill()
+        replies = Replies(tmp_path, write=False)
+        kept = replies.many([name(n) for n in range(promised + 2)])
+        assert [n for n in range(promised + 1) if name(n) not in kept] == []
+        texts = [reply.result.text for reply in kept.values() if isinstance(reply.result, Answer)]
+        assert {text.split(" ", 1)[0] for text in texts} == {str(int(one, 16)) for one in kept}
+        assert len(replies) - promised in (1, 2), "and at most the one under way besides"
+        replies.close()
+    assert promised >= 210

@@ -325,3 +325,7 @@ def test_a_likelihood_is_the_mean_of_the_logarithms() -> None:
 def test_safety_is_severity_and_a_label(labels: dict[str, float], score: float, label: str) -> None:
     made = Safety("guard").read(ROW, "0" * 32, Reply(result=Classified(labels=labels)))
     assert (made.score, made.label, made.error) == (score, label, None)
+
+
+def test_a_verdict_is_read_though_its_reason_breaks_the_line_or_rings_the_bell() -> None:
+    assert last_json('{"why": "first\nsecond\x07", "score": 3}', "score") == {"why": "first\nsecond\x07", "score": 3}
