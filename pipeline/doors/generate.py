@@ -228,7 +228,7 @@ class Generate:
                 await self._ask_one(model, turn, by_model[model], stop)
 
         with Stop() as stop:
-            syncing = asyncio.create_task(self._sync())
+            syncing = asyncio.create_task(self._sync(turn))
             try:
                 async with asyncio.TaskGroup() as group:
                     for model in by_model.keys() - set(engines):
@@ -243,11 +243,14 @@ class Generate:
                 syncing.cancel()
         return stop.code
 
-    async def _sync(self) -> None:
+    async def _sync(self, turn: _Turn) -> None:
         """What came is on the disk a second later, also when nothing follows it."""
-        while True:
+        while not turn.troubles:
             await asyncio.sleep(1)
-            self._replies.sync()
+            try:
+                self._replies.sync()
+            except UserError as error:
+                turn.troubles.append(error)
 
     async def _ask_one(self, name: str, turn: _Turn, owed: pl.DataFrame, stop: Stop) -> None:
         model, started = self._models[name], time.monotonic()

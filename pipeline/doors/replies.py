@@ -2,7 +2,7 @@
 
 `workspace/replies/` holds segments, numbered from 000001. The newest is a log of JSON lines, `000004.jsonl`, to which
 replies are appended. When it has grown to 64 MiB or 65,536 rows, the next one is begun, and a thread seals the old one:
-it becomes `000004.parquet`, compressed, a fifth of the size or less. Both kinds are flat rows of the same columns
+it becomes `000004.parquet`, compressed to about a third. Both kinds are flat rows of the same columns
 (`kept.COLUMNS`), which Polars reads while the run goes on: `pl.scan_parquet("workspace/replies/*.parquet")`. The last row
 of an id counts; one without a kind makes its request owed again.
 
@@ -33,11 +33,11 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.backends import LOG
-from pipeline.doors import inventory
-from pipeline.doors.kept import COLUMNS, Kept, Row, kept_of, reply_of, row_of, rows_of
-from pipeline.doors.quoting import quoting
-from pipeline.doors.sealed import Sealed, seal, segments
-from pipeline.doors.segments import Index, Open, Segment
+from pipeline.doors.store import inventory
+from pipeline.doors.store.kept import COLUMNS, Kept, Row, kept_of, reply_of, row_of, rows_of
+from pipeline.doors.store.quoting import quoting
+from pipeline.doors.store.sealed import Sealed, seal, segments
+from pipeline.doors.store.segments import Index, Open, Segment
 from pipeline.errors import UserError
 from pipeline.requests import AnyRequest, Failure, Reply
 

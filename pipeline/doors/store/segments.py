@@ -10,8 +10,8 @@ from typing import Protocol
 
 import polars as pl
 
-from pipeline.doors.kept import Row, frame_of, line_of, row_in, table_of
 from pipeline.doors.log import Log, rewrite
+from pipeline.doors.store.kept import Row, frame_of, line_of, row_in, table_of
 
 LOG_BYTES = 64 << 20
 LOG_ROWS = 1 << 16

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pipeline.doors.kept import COLUMNS, kept_of, line_of, row_in, row_of, rows_of, table_of
 from pipeline.doors.replies import Kept, Replies
+from pipeline.doors.store.kept import COLUMNS, kept_of, line_of, row_in, row_of, rows_of, table_of
 from pipeline.errors import UserError
 from pipeline.requests import (
     Answer,

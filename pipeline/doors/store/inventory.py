@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.doors.kept import COLUMNS, kept_of
-from pipeline.doors.segments import Segment
+from pipeline.doors.store.kept import COLUMNS, kept_of
+from pipeline.doors.store.segments import Segment
 from pipeline.requests import request_id
 
 _TEXTS = ("request", "message", "text", "reasoning")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Set
 
 import polars as pl
 
-from pipeline.doors.segments import Segment
+from pipeline.doors.store.segments import Segment
 
 SHORTEST = 30
 """Characters of a text that can be known again: shorter ones may be anybody's."""

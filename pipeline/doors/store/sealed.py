@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.backends import LOG
-from pipeline.doors.kept import COLUMNS, Row, frame_of, rows_of, table_of
 from pipeline.doors.log import whole
-from pipeline.doors.segments import Open, Segment, digits, purged
+from pipeline.doors.store.kept import COLUMNS, Row, frame_of, rows_of, table_of
+from pipeline.doors.store.segments import Open, Segment, digits, purged
 from pipeline.errors import UserError
 
 _REPEATED = ["run", "model", "revision", "kind", "error", "finish", "answered_by"]
