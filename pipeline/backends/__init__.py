@@ -78,7 +78,7 @@ def check(model: Model) -> None:
 
 def reach(model: Model, images: Blobs, folder: Path) -> Backend:
     """The backend that models.toml gives this model. What it must remember lies in `folder`, its logs in `folder/logs`."""
-    from pipeline.backends.child import Child
+    from pipeline.backends.engines.child import Child
 
     logs = folder / "logs"
     match model.backend:

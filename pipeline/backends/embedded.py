@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.backends import Asked, seed
-from pipeline.backends.forward import Forward
+from pipeline.backends.engines.forward import Forward
 from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
 from pipeline.models import Model
@@ -147,7 +147,7 @@ class Engine:
 
     @cached_property
     def _sight(self) -> Any:
-        from pipeline.backends.sight import Sight
+        from pipeline.backends.engines.sight import Sight
 
         return Sight()
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.backends import LOG, Asked
-from pipeline.backends.child import LIVES, Engine
-from pipeline.backends.ray_actor import PATIENCE, Actor
+from pipeline.backends.engines.actor import PATIENCE, Actor
+from pipeline.backends.engines.child import LIVES, Engine
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.log import private_folder
 from pipeline.errors import UserError

@@ -17,7 +17,17 @@ from PIL import Image
 from pydantic import Field, ValidationError
 
 from pipeline.backends import LOG, Asked
-from pipeline.backends.heads import Classifier, DualEncoder, Head, Refused, Tensors, TextEncoder, Tokens, Words, pooling
+from pipeline.backends.engines.heads import (
+    Classifier,
+    DualEncoder,
+    Head,
+    Refused,
+    Tensors,
+    TextEncoder,
+    Tokens,
+    Words,
+    pooling,
+)
 from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
 from pipeline.models import Model

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pipeline.backends import Asked, reasoning_apart, seed
-from pipeline.backends.vllm_prompts import Prompt, Prompts, refusal
+from pipeline.backends.engines.prompts import Prompt, Prompts, refusal
 from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
 from pipeline.models import Model

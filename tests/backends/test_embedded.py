@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from pipeline.backends import Asked
-from pipeline.backends.child import Child
 from pipeline.backends.embedded import CAN, Engine
+from pipeline.backends.engines.child import Child
 from pipeline.doors.blobs import Blobs
 from pipeline.models import catalogue
 from pipeline.requests import Answer, Chat, Failure, Message, Reply, Request, Score, Scored, request_id

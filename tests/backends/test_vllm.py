@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.backends import reasoning_apart
+from pipeline.backends.engines.prompts import decoded, refusal
 from pipeline.backends.vllm import _options, _parameters
-from pipeline.backends.vllm_prompts import decoded, refusal
 from pipeline.errors import UserError
 from pipeline.models import Model, Pictures
 from pipeline.requests import Failure

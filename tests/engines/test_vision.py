@@ -19,7 +19,7 @@ pytestmark = pytest.mark.engine
 from pictures import draw  # noqa: E402 -- beside the script that trains on them
 
 from pipeline.backends import Asked  # noqa: E402
-from pipeline.backends.child import Child  # noqa: E402
+from pipeline.backends.engines.child import Child  # noqa: E402
 from pipeline.backends.vllm import CAN, Engine  # noqa: E402
 from pipeline.doors.blobs import Blobs  # noqa: E402
 from pipeline.models import Model  # noqa: E402

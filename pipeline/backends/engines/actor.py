@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 
 from pipeline.backends import Asked
-from pipeline.backends.child import Engine
+from pipeline.backends.engines.child import Engine
 from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
 from pipeline.models import Model

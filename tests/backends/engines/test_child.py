@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.backends import Asked
-from pipeline.backends.child import Child, Engine
+from pipeline.backends.engines.child import Child, Engine
 from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
 from pipeline.models import Model
@@ -512,8 +512,8 @@ def test_others_go_on_while_an_engine_loads(opened: Opened) -> None:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from tests.backends import test_child
-from pipeline.backends.child import Child
+from tests.backends.engines import test_child
+from pipeline.backends.engines.child import Child
 from pipeline.doors.blobs import Blobs
 
 async def main(folder, engine, options, texts):
@@ -531,7 +531,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(("engine", "at"), [("Echo", "waiting"), ("Busy", "working"), ("Busy", "loading")])
 def test_the_child_ends_when_its_parent_is_killed(tmp_path: Path, engine: str, at: str) -> None:
     (tmp_path / "parent.py").write_text(PARENT)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, tmp_path / "parent.py", tmp_path, engine, at], env={**os.environ, "PYTHONPATH": str(root)}
     ) as parent:

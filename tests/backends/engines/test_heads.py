@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.backends.heads import pooling
+from pipeline.backends.engines.heads import pooling
 from pipeline.errors import UserError
 
 
