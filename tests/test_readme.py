@@ -12,7 +12,10 @@ from pipeline.release.columns import TABLES, markdown
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 TREE = README.split("## The tree")[1].split("## How to add")[0]
-COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
+COMMANDS = sorted(
+    [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    + [str(group.name) for group in app.registered_groups]
+)
 
 
 def test_the_tree_names_every_module_and_every_module_it_names_is_there() -> None:
@@ -23,7 +26,7 @@ def test_the_tree_names_every_module_and_every_module_it_names_is_there() -> Non
         if p.suffix in (".py", ".toml", ".jsonl") and p.name != "__init__.py"
     }
     assert there <= named, f"not in the README's tree: {sorted(there - named)}"
-    rooms = ("pipeline", "taxonomies", "bench", "docs", "tests")
+    rooms = ("pipeline", "taxonomies", "bench", "deploy", "docs", "tests")
     all_there = {p.name for room in rooms for p in (ROOT / room).rglob("*")} | {p.name for p in ROOT.iterdir()}
     assert named <= all_there, f"the README's tree names what is not there: {sorted(named - all_there)}"
 
