@@ -25,7 +25,6 @@ from rich.text import Text
 
 from pipeline import __version__, forget, planning, trace
 from pipeline.backends import LOG
-from pipeline.doors import push
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.decide import Decide
 from pipeline.doors.log import Lock, private_folder
@@ -388,6 +387,8 @@ def publish(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done on the Hub.")] = False,
 ) -> None:  # fmt: skip
     """Build the release folder; with --repo, push it to the Hub: private, gated, tagged."""
+    from pipeline.doors import push  # the Hub's client takes its time to load
+
     folder = _release(Workspace(workspace), run)
     if repo is None:
         out.print(f"to push it: tetrad publish {run} --repo org/name", highlight=False)

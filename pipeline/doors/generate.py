@@ -31,7 +31,7 @@ R = TypeVar("R", bound=Row)
 Cells = dict[str, Any]
 """A table's row as a dictionary."""
 Ask = Callable[[Cells], AnyRequest]
-CHUNK = 4096
+CHUNK = 1024
 """Rows rendered, or replies read, at once."""
 PLAN = {
     "place": pl.UInt32(),
@@ -159,8 +159,7 @@ class Generate:
     def _ask_owed(self, turn: _Turn) -> None:
         """Ask what is owed, by model, beginning and image, so that an engine meets what it can reuse together."""
         owed = (
-            turn.plan.filter(~pl.col("terms"))
-            .unique("request_id", keep="first", maintain_order=True)
+            turn.plan.filter(~pl.col("terms") & pl.col("request_id").is_first_distinct())
             .pipe(lambda plan: plan.filter(self._replies.missing(plan["request_id"])))
             .sort("model", "prefix", "image", "place", nulls_last=True)
         )
