@@ -181,3 +181,14 @@ def test_a_fault_of_our_own_is_a_traceback_without_any_key(place: Place, monkeyp
     assert done.returncode == 1
     assert "RuntimeError: what: ***" in done.stderr
     assert "canary" not in done.stderr + done.stdout
+
+
+def test_terms_that_forbid_it_now_are_held_when_a_release_is_built_or_pushed(place: Place) -> None:
+    place("run", place.recipe)
+    known = place.folder / "models.toml"
+    forbidden = 'terms = { publish = true, train = false, source = "a page", date = 2026-11-01 }\n'
+    known.write_text(known.read_text().replace("[tiny]\n", f"[tiny]\n{forbidden}"))
+    for arguments in ([], ["--repo", "org/name", "--dry-run"]):
+        done = tetrad("publish", "tiny-tiny", *arguments, "--workspace", place.workspace)
+        assert done.code == 2
+        assert "the outputs of tiny may not be trained on (a page, read 2026-11-01)" in done.err
