@@ -30,7 +30,7 @@ ROWS = %d
 
 def judgments(rows, *, generate):
     def ask(row):
-        text = f"Answer number {row['id']}: " + "a sentence like many others, of some length. " * 20
+        text = f"Answer number {row['id']}: " + "a sentence like many others, of some length. " * 2
         return Classify(model="lexicon", context="", text=text)
 
     def read(row, request_id, reply):

@@ -288,7 +288,9 @@ def test_a_quadruple_made_by_hand_has_the_columns_of_the_type() -> None:
 
 def test_every_model_that_had_a_hand_in_it_is_known() -> None:
     tables = [
-        table(Prompt, {"writer": "m1", "request_id": "r"}, {"writer": "fallback", "request_id": "r"}, {"writer": "web"}),
+        table(
+            Prompt, {"writer": "m1", "request_id": "r"}, {"writer": "fallback", "request_id": "r"}, {"writer": "web"}
+        ),
         table(Response, {"model": "m2", "request_id": "r"}),
         table(Candidate, {}),
     ]
