@@ -71,13 +71,11 @@ def main(rows: int) -> None:
         found, found_rss = tetrad(recipe, workspace)
         (page,) = (workspace / "runs" / "finished-words").glob("1_*.json")
         assert json.loads(page.read_text())["kept"] == rows
-        size = sum(p.stat().st_size for p in (workspace / "replies").iterdir())
     print(f"figure finished_run {found:.1f} s")
     print(f"figure finished_run_rss {found_rss:.0f} MB")
     print(f"figure made_run {made:.1f} s")
     print(f"figure made_run_rss {made_rss:.0f} MB")
     print(f"figure made_run_cpu_per_reply {resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime / rows * 1e3:.3f} ms")
-    print(f"figure store_bytes_per_reply {size / rows:.0f} B")
 
 
 if __name__ == "__main__":
