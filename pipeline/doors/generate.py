@@ -20,6 +20,7 @@ import polars as pl
 from pipeline.backends import LOG, Asked, Backend, check, reach
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.budget import Budget
+from pipeline.doors.feed import Feed
 from pipeline.doors.replies import Replies
 from pipeline.doors.stop import Stop
 from pipeline.errors import Halt, Interrupted, UserError
@@ -78,28 +79,6 @@ class _Turn:
     troubles: list[UserError] = field(default_factory=list)
     short: bool = False
     """Whether something was not asked for want of money."""
-
-
-class _Feed(Iterator[Asked]):
-    """A model's requests, until nobody wants more of them. When the money left would not do for the next beside what is
-    under way, it ends too, but may be asked again."""
-
-    def __init__(self, requests: Iterator[Asked], wanted: Callable[[], bool], allowed: Callable[[Asked], bool]) -> None:
-        self._requests, self._wanted, self._allowed = requests, wanted, allowed
-        self._ahead: Asked | None = None
-        self.short = False
-
-    def __next__(self) -> Asked:
-        self.short = False
-        if self._ahead is None and self._wanted():
-            self._ahead = next(self._requests, None)
-        if self._ahead is None or not self._wanted():
-            raise StopIteration
-        if not self._allowed(self._ahead):
-            self.short = True
-            raise StopIteration
-        one, self._ahead = self._ahead, None
-        return one
 
 
 class Generate:
@@ -253,7 +232,7 @@ class Generate:
 
     async def _ask_one(self, name: str, turn: _Turn, owed: pl.DataFrame, stop: Stop) -> None:
         model, started = self._models[name], time.monotonic()
-        feed = _Feed(
+        feed = Feed(
             self._requests(turn, owed),
             wanted=lambda: not stop.code and not turn.troubles,
             allowed=lambda asked: self._budget.allows(asked.id, model, asked.request),
