@@ -59,6 +59,17 @@ def test_ctrl_c_finishes_what_is_under_way_and_takes_no_more(place: Place) -> No
     assert len(place.model.asked) == kept(place) == 2
 
 
+def test_ctrl_c_does_not_wait_for_what_was_to_be_asked_again(place: Place) -> None:
+    place.model.busy = True
+    with running(place) as process:
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert kept(place) == 0
+
+
 def test_ctrl_c_twice_leaves_now(place: Place) -> None:
     place.model.pause = 60.0
     with running(place) as process:

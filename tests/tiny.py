@@ -134,6 +134,12 @@ class Handler(BaseHTTPRequestHandler):
         said = answer(request)
         self.server.asked.append(request)
         self.server.closing.wait(self.server.pause)
+        if self.server.busy:
+            self.send_response(429)
+            self.send_header("Retry-After", "120")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         reply: dict[str, Any] = {"error": {"message": "it asked for it"}}
         if said is not None:
             message = {"role": "assistant", "content": said}
@@ -162,6 +168,8 @@ class Model(ThreadingHTTPServer):
         self.asked: list[dict[str, Any]] = []
         self.pause = 0.0
         """Seconds before each answer."""
+        self.busy = False
+        """Whether it asks everybody to come back in two minutes."""
         self.closing = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
 

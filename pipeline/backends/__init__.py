@@ -44,8 +44,9 @@ class Backend(Protocol):
     """Whether it holds memory of this machine that the next one needs: such backends take turns."""
 
     def replies(self, asked: Iterator[Asked]) -> AsyncGenerator[tuple[Asked, Reply], None]:
-        """Ask, and give each reply as it comes, in any order. What it leaves out stays owed. When `asked` ends, which a
-        person may bring about, it finishes what is under way (a batch goes on at the provider: it is left there); when it is cancelled, it ends at once."""
+        """Ask, and give each reply as it comes, in any order. What it leaves out stays owed. `asked` may have nothing for a
+        while. When it ends for good, which a person may bring about (then it has `over`), what is under way is finished, what
+        waits to be asked again is not (a batch goes on at the provider: it is left there); when cancelled, all ends at once."""
         ...
 
     def close(self) -> None:

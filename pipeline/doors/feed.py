@@ -13,6 +13,12 @@ class Feed(Iterator[Asked]):
         self._requests, self._wanted, self._allowed = requests, wanted, allowed
         self._ahead: Asked | None = None
         self.short = False
+        """Whether it ended for want of money."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it ended for good, and what has not been sent yet need not be."""
+        return not self._wanted()
 
     def __next__(self) -> Asked:
         self.short = False

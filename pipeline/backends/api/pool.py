@@ -21,6 +21,8 @@ Send = Callable[[str, Asked], Awaitable[Reply | Trouble]]
 IMAGE_TOKENS = 1000
 """What an image is taken for before the reply tells."""
 _NOT_SENT = Trouble("unreachable", "not sent yet")
+LOOK = 1.0
+"""Seconds after which one looks anyway: the run may have been stopped."""
 OURS = 0.25
 """What an attempt counts for that was refused because others were under way."""
 
@@ -113,7 +115,7 @@ class _Call:
             task = self._done.popleft()
             self._tasks.discard(task)
             self._settle(*task.result(), now)
-        if all(endpoint.given_up for endpoint in self._pool.endpoints):
+        if all(endpoint.given_up for endpoint in self._pool.endpoints) or getattr(self._asked, "over", False):
             self._leave()
         while self._pace(now) <= 0 and any(e.room(now) > 0 for e in self._pool.endpoints):
             held = self._next(now)
@@ -194,7 +196,7 @@ class _Call:
         return jitter / 10 + (min(held.trouble.retry_after, patience.stay_away) if alone else 0.0)
 
     def _leave(self) -> None:
-        """Nobody is left to ask: what waits fails as it did last, and no more is taken."""
+        """Nobody is left to ask, or somebody stopped the run: what waits fails as it did last, and no more is taken."""
         self.dry = True
         for _, _, held in self._waiting:
             self._fail(held)
@@ -203,7 +205,7 @@ class _Call:
     async def something(self) -> None:
         """Wait until a request ends, or until what held back the next has passed: as seen when `go_on` looked."""
         then = self._now
-        times = [then + self._pace(then), *(e.opens(then) or then for e in self._pool.endpoints)]
+        times = [then + LOOK, then + self._pace(then), *(e.opens(then) or then for e in self._pool.endpoints)]
         if self._waiting:
             times.append(self._waiting[0][0])
         soon = min((when for when in times if when > then), default=None)
