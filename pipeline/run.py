@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar, cast
+from typing import Any, Generic, Protocol, Self, TypeVar, cast, get_args, get_type_hints
 
 import polars as pl
 
-from pipeline import PACKAGE, PROMPTS, TAXONOMIES, backends
+from pipeline import PACKAGE, PROMPTS, TAXONOMIES
 from pipeline.doors.budget import Budget
 from pipeline.doors.decide import Decide
 from pipeline.doors.fetch import Fetch
@@ -24,7 +24,7 @@ from pipeline.doors.log import Lock, disk_error, private_folder
 from pipeline.doors.replies import Replies
 from pipeline.errors import Halt, UserError
 from pipeline.models import Catalogue, catalogue
-from pipeline.requests import Record
+from pipeline.requests import Chat, Record
 from pipeline.sources import Source
 from pipeline.tables import Made, Outcome
 from pipeline.taxonomy import Taxonomy
@@ -123,9 +123,6 @@ class Run(Generic[P]):
         if not private:
             self._models.releasable(names)
         self._models.check(names)
-        for model in map(self._models.__getitem__, sorted(names)):
-            backends.check(model)
-            Budget(budget).check(model)
         self._lock = Lock(workspace.folder)
         _check_page(
             self.folder,
@@ -149,6 +146,9 @@ class Run(Generic[P]):
         verb, name = stage.__module__.rpartition(".")[2], stage.__name__
         if verb in LINE and LINE.index(verb) > self._until:
             raise Halt(f"as far as {LINE[self._until]}")
+        if not self._tables:  # whatever may be asked later, a mismatch is found before anything is
+            for model, kind in sorted(asked_in(self.pool)):
+                self.generate.check(model, kind)
         number = len(self._tables) + 1
         self.next_stage, self.next_table, self.next_number = verb, name, number
         key = self._key(stage, tables, settings)
@@ -324,3 +324,18 @@ def models_in(value: object) -> Iterator[str]:
             yield from [inner] if isinstance(inner, str) else cast("Iterable[str]", inner)
         else:
             yield from models_in(inner)
+
+
+def asked_in(pool: object) -> set[tuple[str, str]]:
+    """Every model of a pool's parts, and the kind of request that it is sent: a judge says so by what its `ask` returns;
+    everybody else chats."""
+    if isinstance(pool, tuple | list):
+        return {pair for part in pool for pair in asked_in(part)}
+    if not dataclasses.is_dataclass(pool):
+        return set()
+    ask = getattr(pool, "ask", None)
+    made = get_type_hints(ask).get("return") if ask else Chat
+    kinds = [t.model_fields["kind"].default for t in (made, *get_args(made)) if hasattr(t, "model_fields")]
+    own = {field.name: getattr(pool, field.name) for field in dataclasses.fields(pool)}
+    named = models_in({name: value for name, value in own.items() if name in ("model", "writers")})
+    return {(model, kind) for model in named for kind in kinds if len(kinds) == 1} | asked_in(list(own.values()))

@@ -206,6 +206,15 @@ def test_a_model_that_cannot_what_is_asked_of_it_is_found_before_the_first_quest
     assert len(place.model.asked) == before
 
 
+def test_a_judge_whose_model_cannot_do_what_it_asks_is_found_before_the_first_question(place: Place) -> None:
+    before = len(place.model.asked)
+    assert (
+        last_line(tetrad("run", place.recipe, "--pool", "unscored"))
+        == "tetrad: the model tiny cannot score: openai can chat"
+    )
+    assert len(place.model.asked) == before
+
+
 def test_a_preview_of_a_later_stage_says_what_comes_first(place: Place) -> None:
     line = last_line(tetrad("preview", place.recipe, "judge", "--name", "new", "--workspace", place.folder / "new"))
     assert line == "tetrad: sample comes first, and its replies are owed: run it with --until sample, or preview it"

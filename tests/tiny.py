@@ -35,6 +35,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pipeline.judges.likelihood import Likelihood
 from pipeline.judges.pairwise import Pairwise
 from pipeline.judges.safety import Safety
 from pipeline.run import Run
@@ -60,6 +61,7 @@ POOLS = {
     "dear": Pool((Respondent("paid", "dear", "cautious", max_tokens=40), Respondent("free", "dear", "eager", max_tokens=40))),
     "unpriced": Pool((Respondent("bare", "tiny"),)),
     "shy": Pool((Respondent("unpublishable", "shy", "cautious"), Respondent("eager", "shy", "eager"))),
+    "unscored": Pool((Respondent("bare", "tiny"), Likelihood("tiny"))),
     "dumb": Pool((Respondent("a classifier", "lexicon"),)),
 }
 

@@ -148,7 +148,8 @@ class Generate:
         if self.preview:
             self._show(turn, owed, self.preview)
             raise Halt("previewed")
-        self._check(owed)
+        for name, kind in owed.select("model", "kind").unique(maintain_order=True).iter_rows():
+            self.check(name, kind)
         self._progress.begin(dict(Counter(owed["model"].to_list())))
         try:
             code = asyncio.run(self._ask_all(turn, owed))
@@ -172,15 +173,14 @@ class Generate:
             if not preview(asked.request):
                 break
 
-    def _check(self, owed: pl.DataFrame) -> None:
-        """What would go wrong for every request of a model is found before the first."""
-        for name, kind in owed.select("model", "kind").unique(maintain_order=True).iter_rows():
-            model = self._models[name]
-            check(model)
-            self._budget.check(model)
-            can = self._backend(name).can
-            if kind not in can:
-                raise UserError(f"the model {name} cannot {kind}: {model.backend} can {', '.join(sorted(can))}")
+    def check(self, name: str, kind: str) -> None:
+        """What would go wrong for every request of a kind to a model is found before the first."""
+        model = self._models[name]
+        check(model)
+        self._budget.check(model)
+        can = self._backend(name).can
+        if kind not in can:
+            raise UserError(f"the model {name} cannot {kind}: {model.backend} can {', '.join(sorted(can))}")
 
     def _requests(self, turn: _Turn, owed: pl.DataFrame) -> Iterator[Asked]:
         """Each owed request, rendered when it is its turn."""
