@@ -30,8 +30,8 @@ from pipeline.doors.decide import Decide
 from pipeline.doors.log import Lock, private_folder
 from pipeline.doors.replies import Replies
 from pipeline.errors import Halt, Interrupted, UserError
-from pipeline.models import catalogue
-from pipeline.progress import Lines, duration, heard, masked
+from pipeline.models import catalogue, hidden
+from pipeline.progress import Lines, duration, heard
 from pipeline.requests import AnyRequest
 from pipeline.run import LINE, Run, Workspace
 from pipeline.sources.folder import Folder
@@ -305,22 +305,17 @@ def plan(
     run_name = _name(module, pool, name)
     place = Workspace(workspace)
     before = place.made(run_name) if (place.run(run_name) / "run.json").is_file() else []
-    rough: dict[str, tuple[float, float]] = {}
-
-    def count(request: AnyRequest) -> bool:
-        rough[request.model] = planning.add(rough.get(request.model, (0.0, 0.0)), planning.rough_tokens(request))
-        return True
-
+    rough = planning.Rough()
     with _scratch(workspace, run_name) as scratch:
         opened, _ = _open(module, workspace, pool, source, limit, name, None, private=private, scratch=scratch)
         with opened as line:
-            line.generate.preview = count
+            line.generate.preview = rough
             _to_first_question(line)
             asking, table, number = line.generate.asking, line.next_table, line.next_number
-    if not rough:
+    if not rough.tokens:
         out.print("nothing is owed: every reply is kept", highlight=False)
         return
-    _print_plan(list(planning.plan(table, number, asking, rough, before, catalogue())))
+    _print_plan(list(planning.plan(table, number, asking, rough.tokens, before, catalogue())))
     if not any(page.number > number and page.asking for page in before):
         err.print(
             f"what tables behind {table} will ask depends on its replies: a pilot, `tetrad run` with --limit 50, tells",
@@ -499,14 +494,14 @@ def main() -> None:
     secrets: set[str] = set()
 
     def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.stderr.write(masked("".join(traceback.format_exception(kind, error, trace)), secrets))
+        sys.stderr.write(hidden("".join(traceback.format_exception(kind, error, trace)), secrets))
 
     try:
         secrets |= catalogue().secrets()
         with heard(said, "%(message)s", secrets):
             app()
     except UserError as error:
-        line = masked(f"tetrad: {error}", secrets)
+        line = hidden(f"tetrad: {error}", secrets)
         err.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
     except Exception:

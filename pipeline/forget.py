@@ -227,7 +227,7 @@ def _deleted(run: Path, tables: list[tuple[_Table, pl.Series]]) -> int:
     files = [p for p in run.iterdir() if re.match(r"\d+_", p.name) and _number(p) >= first]
     for path in sorted(files, key=lambda p: (-_number(p), p.suffix != ".json")):  # a table without a page is not there
         path.unlink()
-    for path in (run / "run.log", run / "aside"):
+    for path in (run / "run.log", *run.glob("*.aside")):
         path.unlink(missing_ok=True)
     return len({_number(p) for p in files})
 

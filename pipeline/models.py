@@ -3,9 +3,11 @@
 import json
 import os
 import tomllib
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from pydantic import Field, ValidationError
 
@@ -141,11 +143,13 @@ class Catalogue:
         return self._models[name]
 
     def check(self, names: set[str]) -> None:
-        """Find what is missing before anything is asked: unknown models, keys that are not set."""
+        """Find what is missing before anything is asked: unknown models, keys that are not set or cannot be keys."""
         for name in sorted(names):
             model = self[name]
             if model.key and not model.secret():
                 raise UserError(f"the model {name} needs an API key: set the environment variable {model.key}")
+            if not model.secret().isprintable():
+                raise UserError(f"the API key in {model.key} holds a line break or another character that no key has")
 
     def secrets(self) -> set[str]:
         """Every key that is set: whatever is written or said must hold none of them."""
@@ -161,6 +165,16 @@ class Catalogue:
                     f"the outputs of {name} may not be {what} ({terms.source}, read {terms.date}): leave it out of the "
                     "pool, or run with --private, and nothing of it is released"
                 )
+
+
+def hidden(text: str, secrets: Iterable[str]) -> str:
+    """The text, with *** for each secret, also where it is percent-encoded. What has fewer than 8 characters is no secret:
+    it may be a word."""
+    for secret in secrets:
+        if len(secret) >= 8:
+            for form in {secret, quote(secret), quote(secret, safe="")}:
+                text = text.replace(form, "***")
+    return text
 
 
 def _read(path: Path) -> dict[str, Model]:

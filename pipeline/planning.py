@@ -8,12 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.models import Catalogue
-from pipeline.requests import AnyRequest, Chat, Classify, Embed, Score, images_of
+from pipeline.requests import AnyRequest, rough_tokens
 from pipeline.tables import Asking, Made
-
-BYTES_PER_TOKEN = 4
-IMAGE_TOKENS = 1000
-"""Where nothing was observed: rough figures, between what providers' formulas give for photographs."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +29,18 @@ class Owed:
     """Whether the number of requests is known, not extrapolated."""
 
 
-def rough_tokens(request: AnyRequest) -> tuple[float, float]:
-    """Tokens in, and out at most, guessed from the request alone."""
-    match request:
-        case Chat() | Score():
-            size = sum(len(m.text.encode(errors="replace")) for m in request.messages)
-        case Classify():
-            size = len(request.context) + len(request.text)
-        case Embed():
-            size = len(request.text or "")
-    most = request.max_tokens if isinstance(request, Chat) else 0
-    return size / BYTES_PER_TOKEN + IMAGE_TOKENS * len(images_of(request)), most
+class Rough:
+    """Shown each request that is owed, sums up what is guessed of its tokens, by model."""
 
+    def __init__(self) -> None:
+        self.tokens: dict[str, tuple[float, float]] = {}
+        """In, and out at most."""
 
-def add(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
-    """Tokens in and out, together."""
-    return one[0] + other[0], one[1] + other[1]
+    def __call__(self, request: AnyRequest) -> bool:
+        """One more; there is never enough."""
+        before, more = self.tokens.get(request.model, (0.0, 0.0)), rough_tokens(request)
+        self.tokens[request.model] = (before[0] + more[0], before[1] + more[1])
+        return True
 
 
 def plan(

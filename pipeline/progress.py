@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from pipeline.backends import LOG
+from pipeline.models import hidden
 from pipeline.requests import Failure, Reply
 from pipeline.tables import Made
 
@@ -31,12 +32,8 @@ class Lines:
 
     def begin(self, owed: dict[str, int]) -> None:
         """Asking begins."""
-        self._owed, self._done, self._failed, self._cost = (
-            owed,
-            Counter[str](),
-            Counter[str](),
-            dict.fromkeys(owed, 0.0),
-        )
+        self._owed, self._cost = owed, dict.fromkeys(owed, 0.0)
+        self._done, self._failed = Counter[str](), Counter[str]()
         self._started = self._said = self._logged = time.monotonic()
         self._say(log=True)
 
@@ -103,14 +100,7 @@ class Masked(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        return masked(super().format(record), self._secrets)
-
-
-def masked(text: str, secrets: set[str]) -> str:
-    """The text, with *** for each secret."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+        return hidden(super().format(record), self._secrets)
 
 
 @contextlib.contextmanager

@@ -82,6 +82,24 @@ def images_of(request: AnyRequest) -> tuple[str, ...]:
     return (request.image,) if request.image else ()
 
 
+BYTES_PER_TOKEN = 4
+IMAGE_TOKENS = 1000
+"""Where nothing was observed: rough figures, between what providers' formulas give for photographs."""
+
+
+def rough_tokens(request: AnyRequest) -> tuple[float, float]:
+    """Tokens in, and out at most, guessed from the request alone."""
+    match request:
+        case Chat() | Score():
+            size = sum(len(m.text.encode(errors="replace")) for m in request.messages)
+        case Classify():
+            size = len(request.context) + len(request.text)
+        case Embed():
+            size = len(request.text or "")
+    most = request.max_tokens if isinstance(request, Chat) else 0
+    return size / BYTES_PER_TOKEN + IMAGE_TOKENS * len(images_of(request)), most
+
+
 class Answer(Record):
     """What a chat brought back."""
 

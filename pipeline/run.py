@@ -20,7 +20,7 @@ from pipeline.doors.budget import Budget
 from pipeline.doors.decide import Decide
 from pipeline.doors.fetch import Fetch
 from pipeline.doors.generate import Generate, Progress
-from pipeline.doors.log import Lock, disk_error, private_folder
+from pipeline.doors.log import Lock, private_folder, whole
 from pipeline.doors.replies import Replies
 from pipeline.errors import Halt, UserError
 from pipeline.models import Catalogue, catalogue
@@ -291,14 +291,8 @@ def _parquet(frame: pl.DataFrame) -> bytes:
 
 
 def _write(data: bytes, path: Path) -> None:
-    """Whole or not at all."""
-    aside = path.with_name("aside")
-    try:
-        aside.write_bytes(data)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise disk_error(path, error) from None
+    with whole(path) as file:
+        file.write(data)
 
 
 def _code(recipe: Path) -> str:

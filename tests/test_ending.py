@@ -48,14 +48,17 @@ def kept(place: Place) -> int:
     return int(next(line for line in rows.out.splitlines() if "replies in all" in line).split()[0])
 
 
-def test_ctrl_c_finishes_what_is_under_way_and_takes_no_more(place: Place) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_under_way_is_finished_and_kept_and_no_more_is_taken(
+    number: signal.Signals, code: int, place: Place
+) -> None:
     place.model.pause = 1.0
     with running(place) as process:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert "finishing what is under way" in said
+    assert process.returncode == code
     assert "Traceback" not in said
+    assert ("finishing what is under way" in said) == (number == signal.SIGINT)
     assert len(place.model.asked) == kept(place) == 2
 
 
@@ -80,16 +83,6 @@ def test_ctrl_c_twice_leaves_now(place: Place) -> None:
     assert process.returncode == 130
     assert "Traceback" not in said
     assert kept(place) == 0
-
-
-def test_sigterm_keeps_what_comes_in_time_and_leaves_within_ten_seconds(place: Place) -> None:
-    place.model.pause = 1.0
-    with running(place) as process:
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
-    assert process.returncode == 143
-    assert "Traceback" not in said
-    assert len(place.model.asked) == kept(place) == 2
 
 
 @pytest.mark.slow

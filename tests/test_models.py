@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import PACKAGE, TAXONOMIES, taxonomy
 from pipeline.errors import UserError
-from pipeline.models import SHIPPED, Catalogue, Model, Price, Terms, catalogue
+from pipeline.models import SHIPPED, Catalogue, Model, Price, Terms, catalogue, hidden
 from pipeline.run import models_in
 
 MINE = """
@@ -178,6 +178,22 @@ def test_a_key_that_is_not_set_is_found_before_anything_is_asked(own: Path, monk
     models.check({"lexicon", "tiny"})
     assert models["tiny"].secret() == "sesame"
     assert "sesame" not in repr(models["tiny"]) + models["tiny"].identity
+
+
+def test_what_cannot_be_a_key_is_found_before_anything_is_asked_and_not_repeated(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINY_KEY", "sesame-open\nX-Evil: 1")
+    with pytest.raises(UserError, match="TINY_KEY holds a line break") as caught:
+        Catalogue(own).check({"tiny"})
+    assert "sesame" not in str(caught.value)
+    monkeypatch.setenv("TINY_KEY", "sesame-open\n")
+    Catalogue(own).check({"tiny"})
+
+
+def test_a_secret_is_hidden_however_it_is_written() -> None:
+    text = hidden("key sk-a/b+c=1 or sk-a%2Fb%2Bc%3D1, and a word", ["sk-a/b+c=1", "word"])
+    assert text == "key *** or ***, and a word"
 
 
 def test_checking_finds_unknown_models(own: Path) -> None:

@@ -106,8 +106,6 @@ def reach(model: Model, images: Blobs, folder: Path) -> Backend:
             from pipeline.backends.ray import Ray
 
             return Ray(vllm.Engine, vllm.CAN, model, images, logs)
-        case _:
-            raise NotImplementedError(model.backend)
 
 
 def _api(model: Model, images: Blobs, folder: Path) -> Backend:

@@ -19,7 +19,7 @@ from typing import Any
 
 from pipeline.backends import LOG, Asked
 from pipeline.backends.engines.actor import PATIENCE, Actor
-from pipeline.backends.engines.child import LIVES, Engine
+from pipeline.backends.engines.child import LIVES, MEMORY, Engine, smaller
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.log import private_folder
 from pipeline.errors import UserError
@@ -32,8 +32,6 @@ RUN = 8
 """Requests handed out in one go, at most: neighbours often show the same picture, which an engine reads once."""
 NEAR = 256
 """Pictures that an actor holds, at most, beside those under way."""
-MEMORY = ("out of memory", "OutOfMemory", "Cannot allocate memory")
-"""What an error says of memory, whoever raised it."""
 
 
 class Replica:
@@ -111,7 +109,7 @@ def _cause(error: Any) -> tuple[str, str]:
 
     cause = error.cause if isinstance(error, RayTaskError) else error
     first = (str(cause).strip() or "no word").splitlines()[0]
-    memory = isinstance(cause, OutOfMemoryError | MemoryError) or any(sign in str(cause) for sign in MEMORY)
+    memory = isinstance(cause, OutOfMemoryError) or MEMORY.search(f"{type(cause).__name__}: {cause}")
     return "out_of_memory" if memory else "server", f"{type(cause).__name__}: {first}"
 
 
@@ -249,8 +247,7 @@ class Ray:
         lives = (LIVES if replica.answered >= replica.window > 0 else replica.lives) - 1
         model, place = replica.model, self._replicas.index(replica)
         if word == "out_of_memory":
-            half = max(1, model.options.get("max_num_seqs", replica.window * 2 // 3) // 2)
-            model = model.model_copy(update={"options": model.options | {"max_num_seqs": half}})
+            model = smaller(model, replica.window * 2 // 3)  # a third of its window waits at the actor
         self._replicas[place : place + 1] = [self._enlist(replica.number, model, lives)] if lives > 0 else []
         LOG.warning(
             "replica %d of %s is lost (%s): %d requests under way stay owed, and %s",

@@ -1,14 +1,9 @@
 """Bytes kept under their SHA-256, once each."""
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
-from pipeline.doors.log import disk_error, private_folder, sync_folder
-
-ASIDE = "aside-"
-"""How the names of half-written files begin: a kill may leave some."""
+from pipeline.doors.log import private_folder, whole
 
 
 class Blobs:
@@ -29,22 +24,13 @@ class Blobs:
         return self.path(sha256).read_bytes()
 
     def keep(self, data: bytes) -> str:
-        """Keep bytes; returns their SHA-256. Whole or not at all: written aside, synced, then renamed."""
+        """Keep bytes; returns their SHA-256."""
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
         if not path.is_file():
-            folder = private_folder(path.parent)
-            descriptor, aside = tempfile.mkstemp(prefix=ASIDE, dir=folder)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(aside).replace(path)
-                sync_folder(folder)
-            except OSError as error:
-                Path(aside).unlink(missing_ok=True)
-                raise disk_error(path, error) from None
+            private_folder(path.parent)
+            with whole(path) as file:
+                file.write(data)
         return sha256
 
     def discard(self, sha256: str) -> bool:
@@ -55,5 +41,5 @@ class Blobs:
 
     def sweep(self) -> None:
         """Remove what a kill left half-written. Nobody may be keeping anything meanwhile."""
-        for aside in self.folder.glob(f"*/{ASIDE}*"):
+        for aside in self.folder.glob("*/*.aside"):
             aside.unlink()

@@ -54,8 +54,6 @@ class Replies:
 
     def __init__(self, folder: Path, *, write: bool) -> None:
         """`folder`: the workspace; who writes holds its lock. UserError: a segment is damaged."""
-        if (folder / "replies.jsonl").exists():
-            raise UserError(f"{folder / 'replies.jsonl'} is of a version that was never released: move it away")
         self._folder, self._write = folder / "replies", write
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="seal")
         self._closing = threading.Event()

@@ -40,8 +40,8 @@ def judgments(
 
     # one call for all judges, so that engines and API pools work at once
     asked = [answered.with_columns(judge=pl.lit(n)) for n in range(len(judges))]
-    scores = generate(pl.concat(asked), ask, read, Judgment) if asked else nothing
-    return gather(Judgment, [scores, *[nothing] * len(judges)])
+    scores = [generate(pl.concat(asked), ask, read, Judgment)] if asked else []
+    return gather(Judgment, [*scores, *[nothing] * len(judges)])
 
 
 def candidates(responses: pl.DataFrame, judgments: pl.DataFrame, *, rule: Rule) -> Outcome:

@@ -18,7 +18,6 @@ from pipeline.backends import Asked
 from pipeline.backends.api.endpoint import PATIENCE, Patience
 from pipeline.backends.openai import OpenAI, read
 from pipeline.doors.blobs import Blobs
-from pipeline.errors import UserError
 from pipeline.models import Model
 from pipeline.requests import KEPT_FAILURES, Answer, AnyRequest, Chat, Classify, Failure, Message, Reply, request_id
 from tests.servers import BEHAVIOURS, ChatServer, picture
@@ -314,15 +313,6 @@ def test_the_key_reaches_no_log(server: ChatServer, images: Blobs, caplog: pytes
     replies(server, images, *[chat(f"{behaviour}: {n}") for n in range(4) for behaviour in ("401", "503", "reset")])
     assert "gives no access" in caplog.text
     assert_no_key(caplog.text)
-
-
-def test_a_key_that_cannot_be_a_header_is_said_without_it(
-    server: ChatServer, images: Blobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TETRAD_TEST_KEY", f"{CANARY}\nX-Evil: 1")
-    with pytest.raises(UserError, match="TETRAD_TEST_KEY holds a line break") as caught:
-        reply(server, images, chat("ok"))
-    assert_no_key(str(caught.value))
 
 
 def test_two_hundred_requests_at_once_each_get_their_own_reply(server: ChatServer, images: Blobs) -> None:

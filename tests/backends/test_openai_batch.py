@@ -500,14 +500,6 @@ def test_what_was_handed_over_once_is_not_handed_over_again_in_the_same_process(
     assert sorted(server.seen.values()) == [1, 2]
 
 
-def test_a_key_with_a_line_break_in_it_is_said_before_anything_is_sent(
-    server: BatchServer, images: Blobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TETRAD_TEST_KEY", f"sk\n{CANARY}")
-    with pytest.raises(UserError, match="TETRAD_TEST_KEY"):
-        ask(server, backend(server, images), "a")
-
-
 NAMES = [f"{n:032x}" for n in range(6)]
 acts = st.tuples(
     st.sampled_from(["intend", "named", "given", "forget", "settle"]), st.sets(st.sampled_from(NAMES), min_size=1)

@@ -14,12 +14,10 @@ from pipeline.backends.api.endpoint import PATIENCE, Endpoint, Patience, Sent
 from pipeline.backends.api.rate import Rate
 from pipeline.backends.api.trouble import PASSING, Trouble
 from pipeline.models import Model
-from pipeline.requests import AnyRequest, Chat, Reply, failed, images_of
+from pipeline.requests import Reply, failed, rough_tokens
 
 Send = Callable[[str, Asked], Awaitable[Reply | Trouble]]
 """One attempt at an address. It may take its time, for `Model.timeout` is kept here; it raises nothing of the world's."""
-IMAGE_TOKENS = 1000
-"""What an image is taken for before the reply tells."""
 _NOT_SENT = Trouble("unreachable", "not sent yet")
 LOOK = 1.0
 """Seconds after which one looks anyway: the run may have been stopped."""
@@ -142,7 +140,7 @@ class _Call:
         pool = self._pool
         open_ = [e for e in pool.endpoints if e.room(now) > 0]
         held.endpoint = endpoint = max(open_, key=lambda e: (e is not held.endpoint, e.room(now)))
-        tokens = _tokens(held.asked.request) if pool.model.tokens_per_minute else 0.0
+        tokens = sum(rough_tokens(held.asked.request)) if pool.model.tokens_per_minute else 0.0
         pool.requests.take(1, now)
         pool.tokens.take(tokens, now)
         task = asyncio.create_task(self._try(_Attempt(held, endpoint, endpoint.send(now), tokens)))
@@ -221,11 +219,3 @@ class _Call:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _tokens(request: AnyRequest) -> float:
-    """What a request may count for, roughly."""
-    if not isinstance(request, Chat):
-        return 0.0
-    text = sum(len(message.text.encode(errors="replace")) for message in request.messages)
-    return text / 4 + IMAGE_TOKENS * len(images_of(request)) + request.max_tokens

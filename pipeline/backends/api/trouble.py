@@ -3,9 +3,8 @@
 import json
 import re
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
-from pipeline.models import Model
+from pipeline.models import Model, hidden
 
 PASSING = frozenset({"rate_limit", "server", "timeout", "unreachable"})
 """What may pass within minutes, and is worth another attempt."""
@@ -69,11 +68,7 @@ def said(model: Model, text: str) -> str:
     """A server's words: half characters become U+FFFD, and the key, which some servers repeat, becomes ***."""
     if not text.isascii():
         text = _LONE.sub("\ufffd", text)
-    key = model.secret() if model.key else ""
-    if len(key) >= 8:  # a shorter one is no secret, and may be a word of the answer
-        for form in {key, quote(key), quote(key, safe="")}:
-            text = text.replace(form, "***")
-    return text
+    return hidden(text, [model.secret()]) if model.key else text
 
 
 def words(model: Model, value: object) -> str | None:

@@ -17,7 +17,6 @@ from pipeline.backends.api.pictures import Pictures
 from pipeline.backends.api.trouble import Trouble, refusal, said
 from pipeline.backends.api.wire import MOST, counted, decoded, dictionary
 from pipeline.backends.openai import PATH, body, read
-from pipeline.errors import UserError
 from pipeline.models import Model
 from pipeline.requests import KEPT_FAILURES, Chat, Reply, failed
 
@@ -67,8 +66,6 @@ class BatchAPI:
     called."""
 
     def __init__(self, model: Model) -> None:
-        if not model.secret().isprintable():
-            raise UserError(f"the API key in {model.key} holds a line break or another character that no key has")
         self._model = model
         self._client = openai.AsyncOpenAI(
             base_url=model.addresses[0],

@@ -28,7 +28,7 @@ LIVES = 2
 """Engines that may die, one after another, before they answered as many requests as they hold at once."""
 LAST_WORDS = 1 << 16
 """Bytes of a dead engine's log that are read for the reason."""
-_MEMORY = re.compile(
+MEMORY = re.compile(
     r"OutOfMemory|(CUDA|HIP|XPU)( error:)? out of memory|can(no|')t allocate memory|MemoryError|bad_alloc|oom-kill",
     re.IGNORECASE,
 )
@@ -51,6 +51,12 @@ class Engine(Protocol):
     def finished(self) -> list[tuple[str, Reply]]:
         """Work for a moment; the ids and replies that came of it."""
         ...
+
+
+def smaller(model: Model, window: int) -> Model:
+    """The same model for an engine that shall need less memory than one of this window: half as many sequences at once."""
+    half = max(1, model.options.get("max_num_seqs", window) // 2)
+    return model.model_copy(update={"options": model.options | {"max_num_seqs": half}})
 
 
 class _Death(Exception):  # noqa: N818 -- what happened
@@ -166,14 +172,13 @@ class Child:
             log.seek(max(self._begun, self._log.stat().st_size - LAST_WORDS))
             words = log.read().decode(errors="replace")
         lines = [line for line in map(str.strip, words.splitlines()) if line and line.isprintable()]
-        return _Death("out_of_memory" if _MEMORY.search(words) else "server", [*lines[-1:], "without a word"][0][:200])
+        return _Death("out_of_memory" if MEMORY.search(words) else "server", [*lines[-1:], "without a word"][0][:200])
 
     def _bury(self, death: _Death, many: int, *, last: bool) -> None:
         """Say what happened, once; what starts next must need less, if this one lacked memory."""
         self.close()
         if death.word == "out_of_memory":
-            half = max(1, self._model.options.get("max_num_seqs", self._window) // 2)
-            self._model = self._model.model_copy(update={"options": self._model.options | {"max_num_seqs": half}})
+            self._model = smaller(self._model, self._window)
         LOG.warning(
             "the engine of %s died (%s): %d requests under way stay owed, and %s; its words are in %s",
             self._model.name,

@@ -349,12 +349,6 @@ def test_what_is_kept_is_counted(tmp_path: Path) -> None:
     replies.close()
 
 
-def test_a_store_of_a_version_never_released_is_one_line_for_the_user(tmp_path: Path) -> None:
-    (tmp_path / "replies.jsonl").touch()
-    with pytest.raises(UserError, match="move it away"):
-        Replies(tmp_path, write=False)
-
-
 def test_sealed_on_a_full_disk_everything_stays(small_disk: Path) -> None:
     replies = Replies(small_disk, write=True)
     for n in range(3):
