@@ -1,18 +1,13 @@
 """The commands. They wire doors and backends to recipes, and say what happened; no logic lives here."""
 
 import contextlib
-import importlib
-import importlib.util
 import logging
 import os
 import re
-import shutil
 import signal
 import sys
-import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
 from typing import Annotated, Any
@@ -23,19 +18,20 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from pipeline import __version__, forget, planning, trace
+from pipeline import __version__, forget, planning, recipes, trace
 from pipeline.backends import LOG
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.decide import Decide
-from pipeline.doors.log import Lock, private_folder
+from pipeline.doors.log import Lock
 from pipeline.doors.replies import Replies
 from pipeline.errors import Halt, Interrupted, UserError
 from pipeline.models import catalogue, hidden
 from pipeline.progress import Lines, duration, heard
 from pipeline.requests import AnyRequest
-from pipeline.run import LINE, Run, Workspace
+from pipeline.run import LINE, Run
 from pipeline.sources.folder import Folder
 from pipeline.stages import publish as publishing
+from pipeline.workspace import Workspace
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 store = typer.Typer(no_args_is_help=True, help="The kept replies: check, seal, stats.")
@@ -55,25 +51,6 @@ Private = Annotated[
     bool, typer.Option("--private", help="Never to be released: models whose terms forbid that may take part.")
 ]
 WORKSPACE = Path("workspace")
-
-
-def _recipe(name: str) -> ModuleType:
-    """A recipe of ours by name, or anybody's by path."""
-    if not name.endswith(".py"):
-        if not importlib.util.find_spec(f"pipeline.recipes.{name}") if re.fullmatch(r"[a-z]\w*", name) else True:
-            known = sorted(p.stem for p in Path(__file__).with_name("recipes").glob("[a-z]*.py"))
-            raise UserError(f"no such recipe: {name}; there are {', '.join(known)}, or give the path of a .py file")
-        return importlib.import_module(f"pipeline.recipes.{name}")
-    path = Path(name)
-    spec = importlib.util.spec_from_file_location(f"recipes.{path.stem}", path)  # whatever its name, it shadows nothing
-    if spec is None or spec.loader is None or not path.is_file():
-        raise UserError(f"no such recipe: {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    if not hasattr(module, "build") or not hasattr(module, "POOLS"):
-        raise UserError(f"{path} is no recipe: it needs POOLS and build(run)")
-    return module
 
 
 def _open(
@@ -113,17 +90,6 @@ def _dollars(text: str | None) -> float | None:
     return float(found[1])
 
 
-@contextlib.contextmanager
-def _scratch(workspace: Path, name: str) -> Iterator[Path]:
-    """A folder in place of the run's own, with its tables in it: what is only planned or shown changes no table."""
-    kept = Workspace(workspace).run(name)
-    private_folder(kept.parent)
-    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".") as folder:
-        if kept.is_dir():  # tables are replaced, never written to: links will do
-            shutil.copytree(kept.resolve(), folder, dirs_exist_ok=True, copy_function=os.symlink)
-        yield Path(folder)
-
-
 @app.command()
 def run(
     recipe: RecipeName, workspace: Place = WORKSPACE, pool: Pool = None, source: SourceName = None, limit: Limit = None,
@@ -134,7 +100,7 @@ def run(
 ) -> None:  # fmt: skip
     """Run a recipe, or go on with it: what is kept is not asked again."""
     opened, lines = _open(
-        _recipe(recipe), workspace, pool, source, limit, name, until, budget=_dollars(budget), private=private
+        recipes.load(recipe), workspace, pool, source, limit, name, until, budget=_dollars(budget), private=private
     )
     log = logging.FileHandler(opened.folder / "run.log", encoding="utf-8", errors="replace")
     with opened as line, heard(log, "%(asctime)s %(levelname)s %(message)s", catalogue().secrets()):
@@ -267,14 +233,14 @@ def preview(
     number: Annotated[int, typer.Option(min=1, help="How many requests.")] = 3,
 ) -> None:  # fmt: skip
     """Print the first requests that a stage would send. Nothing is asked."""
-    module = _recipe(recipe)
+    module = recipes.load(recipe)
     shown: list[AnyRequest] = []
 
     def see(request: AnyRequest) -> bool:
         shown.append(request)
         return len(shown) < number
 
-    with _scratch(workspace, _name(module, pool, name)) as scratch:
+    with Workspace(workspace).scratch(_name(module, pool, name)) as scratch:
         opened, _ = _open(module, workspace, pool, source, limit, name, stage, private=private, scratch=scratch)
         with opened as line:
             line.generate.preview = see
@@ -301,12 +267,12 @@ def plan(
     name: Name = None, private: Private = False,
 ) -> None:  # fmt: skip
     """What a run still has to ask, before anything is paid: requests, tokens, cost and time, by table and model."""
-    module = _recipe(recipe)
+    module = recipes.load(recipe)
     run_name = _name(module, pool, name)
     place = Workspace(workspace)
     before = place.made(run_name) if (place.run(run_name) / "run.json").is_file() else []
     rough = planning.Rough()
-    with _scratch(workspace, run_name) as scratch:
+    with place.scratch(run_name) as scratch:
         opened, _ = _open(module, workspace, pool, source, limit, name, None, private=private, scratch=scratch)
         with opened as line:
             line.generate.preview = rough

@@ -18,7 +18,7 @@ from pipeline.doors.forgotten import ForgottenImages
 from pipeline.doors.log import Lock, Log, rewrite, whole
 from pipeline.doors.replies import Replies
 from pipeline.errors import UserError
-from pipeline.run import Workspace
+from pipeline.workspace import SCRATCH, Workspace
 
 _HASH = "[0-9a-f]{16,64}"
 _TEXTS = (pl.String(), pl.List(pl.String))
@@ -162,7 +162,12 @@ class _Forgetting:
         self._captions()
         touched = {run for run, tables in held.items() if any(rows.any() for _, rows in tables)}
         releases = [path for path in self._folder.glob("releases/*/") if self._released(path, touched)]
-        for path in [*releases, *self._folder.glob("releases/*.aside"), self._folder / "logs"]:
+        for path in [
+            *releases,
+            *self._folder.glob("releases/*.aside"),
+            *self._folder.glob(f"{SCRATCH}*"),
+            self._folder / "logs",
+        ]:
             shutil.rmtree(path, ignore_errors=True)
         tables = sum(_deleted(run, tables) for run, tables in held.items() if run in touched)
         for blobs in (self._images, self._originals):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.models import Catalogue
 from pipeline.requests import AnyRequest, rough_tokens
-from pipeline.tables import Asking, Made
+from pipeline.workspace import Asking, Made
 
 
 @dataclass(frozen=True)

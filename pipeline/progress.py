@@ -11,7 +11,7 @@ from rich.console import Console
 from pipeline.backends import LOG
 from pipeline.models import hidden
 from pipeline.requests import Failure, Reply
-from pipeline.tables import Made
+from pipeline.workspace import Made
 
 EVERY = {True: 0.5, False: 10.0}
 """Seconds between two lines of progress: on a terminal (where it is one line, rewritten), and elsewhere."""

@@ -26,8 +26,9 @@ from pipeline.errors import Halt, UserError
 from pipeline.models import Catalogue, catalogue
 from pipeline.requests import Chat, Record
 from pipeline.sources import Source
-from pipeline.tables import Made, Outcome
+from pipeline.tables import Outcome
 from pipeline.taxonomy import Taxonomy
+from pipeline.workspace import Made, Workspace
 
 FORMAT = 1
 """Of the run folder. A folder of another format is left alone."""
@@ -55,46 +56,6 @@ class Table:
     def frame(self) -> pl.DataFrame:
         """Its rows."""
         return pl.read_parquet(self.path)
-
-
-class Workspace:
-    """Where everything is kept: replies, images and listings, shared by all runs; and the runs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(self, name: str) -> Path:
-        """A run's folder."""
-        return self.folder / "runs" / name
-
-    def existing(self, name: str) -> Path:
-        """A run's folder, which must be there."""
-        folder = self.run(name)
-        if not (folder / "run.json").is_file():
-            known = sorted(p.parent.name for p in self.folder.glob("runs/*/run.json"))
-            there = f"there are {', '.join(known)}" if known else f"{self.folder} holds no runs yet"
-            raise UserError(f"no such run: {name}; {there}")
-        return folder
-
-    def private(self, name: str) -> bool:
-        """Whether a run is never to be released."""
-        return bool(json.loads((self.existing(name) / "run.json").read_text()).get("private"))
-
-    def made(self, name: str) -> list[Made]:
-        """The pages of a run's tables, in order."""
-        pages = [Made.read(p) for p in self.existing(name).glob("*_*.json")]
-        return sorted(pages, key=lambda made: made.number)
-
-    def path(self, name: str, made: Made) -> Path:
-        """The file of a run's table, which must be there."""
-        path = self.run(name) / f"{made.file}.parquet"
-        if not path.is_file():
-            raise UserError(f"the table {path} is gone: run the recipe again to make it anew")
-        return path
-
-    def table(self, name: str, made: Made) -> pl.DataFrame:
-        """A run's table."""
-        return pl.read_parquet(self.path(name, made))
 
 
 class Run(Generic[P]):

@@ -4,12 +4,10 @@ Rows guard the edges; in between, tables are Polars frames with exactly the row 
 """
 
 import hashlib
-import json
 import random
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import polars as pl
@@ -395,56 +393,3 @@ def gather(row: type[Row], parts: Iterable[Outcome]) -> Outcome:
         pl.concat([frame([], Dropped), *(p.dropped for p in parts)]),
         sum(p.considered for p in parts),
     )
-
-
-@dataclass
-class Asking:
-    """What one model's replies to the requests of a table took."""
-
-    requests: int = 0
-    owed: int = 0
-    """Those of them that have no reply yet."""
-    tokens_in: int = 0
-    tokens_out: int = 0
-    asked: int = 0
-    """Requests that went out when the table was made; the other replies were kept already."""
-    seconds: float = 0.0
-    """For those."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A table's page in the run: `<number>_<name>.json`."""
-
-    number: int
-    name: str
-    stage: str
-    """The verb of the line."""
-    row: str
-    """Its row type."""
-    key: str
-    """Everything it was made from, hashed."""
-    sha256: str
-    """Of the table's file."""
-    considered: int
-    kept: int
-    dropped: dict[str, int]
-    """Reason to rows."""
-    errors: dict[str, int]
-    """Error to rows kept with it."""
-    owed: int
-    """Rows whose reply has still to be asked for."""
-    seconds: float
-    asking: dict[str, Asking] = field(default_factory=dict)
-    """Model to what its replies took."""
-
-    @classmethod
-    def read(cls, path: Path) -> "Made":
-        """A page as it was written."""
-        page = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**page | {"asking": {m: Asking(**a) for m, a in page.get("asking", {}).items()}})
-
-    @property
-    def file(self) -> str:
-        """The table's file name, without suffix."""
-        return f"{self.number}_{self.name}"

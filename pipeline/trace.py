@@ -10,7 +10,7 @@ from rich.tree import Tree
 
 from pipeline.doors.replies import Replies
 from pipeline.requests import Failure
-from pipeline.run import Workspace
+from pipeline.workspace import Workspace
 
 _BACK = {
     "preferences": (

@@ -23,8 +23,8 @@ from pipeline.doors.replies import Replies
 from pipeline.errors import UserError
 from pipeline.forget import Forgotten, forget
 from pipeline.requests import Chat, Message
-from pipeline.run import Workspace
 from pipeline.tables import Decision
+from pipeline.workspace import Workspace
 
 RECIPE = '''
 """Images of a folder, and the whole line behind them."""
@@ -240,7 +240,7 @@ def test_forgetting_it_again_changes_nothing(place: Place) -> None:
 def test_killed_half_way_it_is_done_by_doing_it_again(place: Place, after: float) -> None:
     sought, row = needles(place), red(place)
     script = (
-        "import sys; from pathlib import Path; from pipeline.forget import forget; from pipeline.run import Workspace\n"
+        "import sys; from pathlib import Path; from pipeline.forget import forget; from pipeline.workspace import Workspace\n"
         "print('now', flush=True); forget(Workspace(Path(sys.argv[1])), sys.argv[2])"
     )
     with subprocess.Popen([sys.executable, "-c", script, place.workspace, row["id"]], stdout=subprocess.PIPE) as other:

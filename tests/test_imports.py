@@ -14,7 +14,7 @@ FLOORS = (
     ("", "errors", "requests"),
     ("tables", "templates", "taxonomy", "models"),
     ("doors.log",),
-    ("doors.blobs",),
+    ("doors.blobs", "workspace"),
     ("sources", "backends"),
     ("doors",),
     ("judges", "release", "review", "statistics"),

@@ -7,7 +7,7 @@ import pytest
 from pipeline.models import Catalogue, Model, Price
 from pipeline.planning import Owed, plan
 from pipeline.requests import Chat, Message, rough_tokens
-from pipeline.tables import Asking, Made
+from pipeline.workspace import Asking, Made
 
 PRICE = Price(input=2, output=10, source="a page", date=date(2026, 11, 1))
 

@@ -26,7 +26,8 @@ from pipeline.doors.stop import Stop
 from pipeline.errors import Halt, Interrupted, UserError
 from pipeline.models import Catalogue, Model
 from pipeline.requests import AnyRequest, Chat, Failure, Reply, Score, failed, images_of, request_id
-from pipeline.tables import Asking, Dropped, Outcome, Row, gather, outcome
+from pipeline.tables import Dropped, Outcome, Row, gather, outcome
+from pipeline.workspace import Asking
 
 R = TypeVar("R", bound=Row)
 Cells = dict[str, Any]

@@ -7,7 +7,8 @@ from pathlib import Path
 import jinja2
 import polars as pl
 
-from pipeline.tables import Made, Quadruple
+from pipeline.tables import Quadruple
+from pipeline.workspace import Made
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 

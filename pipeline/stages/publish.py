@@ -13,7 +13,7 @@ from pipeline.doors.log import disk_error, private_folder
 from pipeline.errors import UserError
 from pipeline.release import parquet
 from pipeline.release.card import card
-from pipeline.tables import Made
+from pipeline.workspace import Made
 
 DATA = "data/train-00000-of-00001.parquet"
 

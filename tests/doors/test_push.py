@@ -18,7 +18,8 @@ from pipeline.doors import push
 from pipeline.doors.blobs import Blobs
 from pipeline.release import parquet
 from pipeline.release.card import card
-from pipeline.tables import Made, Quadruple
+from pipeline.tables import Quadruple
+from pipeline.workspace import Made
 from tests.hub import HANG_UP, Hub
 from tests.rows import table
 

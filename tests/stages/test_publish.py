@@ -19,7 +19,8 @@ from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
 from pipeline.release.parquet import FREE, ROWS_PER_GROUP
 from pipeline.stages import publish
-from pipeline.tables import Candidate, Comparison, Made, Prompt, Quadruple, Response, Row
+from pipeline.tables import Candidate, Comparison, Prompt, Quadruple, Response, Row
+from pipeline.workspace import Made
 
 Cells = dict[str, Any]
 
