@@ -1,0 +1,197 @@
+"""run, preview, plan: a recipe is followed, or only as far as its next question."""
+
+import contextlib
+import logging
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.table import Table as Grid
+from rich.text import Text
+
+from pipeline import __version__, planning, recipes
+from pipeline.backends import LOG
+from pipeline.cli.looking import status
+from pipeline.cli.options import WORKSPACE, Limit, Name, Place, Pool, Private, RecipeName, SourceName
+from pipeline.cli.releasing import release
+from pipeline.cli.terminal import err, harmless, out
+from pipeline.errors import Halt, Interrupted, UserError
+from pipeline.models import catalogue
+from pipeline.progress import Lines, duration, heard
+from pipeline.requests import AnyRequest
+from pipeline.run import LINE, Run
+from pipeline.sources.folder import Folder
+from pipeline.stages import publish as publishing
+from pipeline.workspace import Workspace
+
+
+def run(
+    recipe: RecipeName, workspace: Place = WORKSPACE, pool: Pool = None, source: SourceName = None, limit: Limit = None,
+    until: Annotated[str | None, typer.Option(help=f"Stop behind this stage: {', '.join(LINE)}.")] = None,
+    name: Name = None, samples: Annotated[int, typer.Option(min=0, help="Rows of the release to show at the end.")] = 0,
+    budget: Annotated[str | None, typer.Option(help="Stop when the run has cost this, over all sittings: 50USD.")] = None,
+    private: Private = False,
+) -> None:  # fmt: skip
+    """Run a recipe, or go on with it: what is kept is not asked again."""
+    opened, lines = _open(
+        recipes.load(recipe), workspace, pool, source, limit, name, until, budget=_dollars(budget), private=private
+    )
+    log = logging.FileHandler(opened.folder / "run.log", encoding="utf-8", errors="replace")
+    with opened as line, heard(log, "%(asctime)s %(levelname)s %(message)s", catalogue().secrets()):
+        LOG.info("tetrad %s: the run %s begins", __version__, line.name)
+        halt = _build(line)
+        if isinstance(halt, Interrupted):
+            raise typer.Exit(halt.code)
+        if halt is None and private:
+            err.print(f"the run {line.name} is private: there is no release", highlight=False)
+        elif halt is None and until in (None, "publish"):
+            release(Workspace(workspace), line.name)
+    status(line.name, workspace)
+    spent = f" and cost {lines.cost:.4f} USD" if lines.cost else ""
+    err.print(f"models were asked {lines.asked} times{spent}", highlight=False)
+    if samples and (folder := Workspace(workspace).folder / "releases" / line.name).is_dir():
+        _samples(folder / publishing.DATA, samples)
+    if halt and halt.code:
+        raise typer.Exit(halt.code)
+
+
+def _build(line: Run[Any]) -> Halt | None:
+    """Follow the recipe as far as it goes; returns why it stopped before its end, if it did."""
+    try:
+        line.recipe.build(line)
+    except Halt as why:
+        halt = why
+    except KeyboardInterrupt:
+        halt = Interrupted(130)
+    else:
+        line.finish()
+        return None
+    err.print(str(halt) if halt.code else f"stopped: {halt}", highlight=False)
+    LOG.info("stopped: %s", halt)
+    return halt
+
+
+def _samples(path: Path, number: int) -> None:
+    columns = ["subcategory", "kind", "question", "chosen", "rejected", "strength", "confidence"]
+    rows = pl.read_parquet(path, columns=columns)
+    for row in rows.gather_every(max(1, rows.height // number)).head(number).iter_rows(named=True):
+        grid = Grid(show_header=False, box=None, padding=(0, 1))
+        for column, value in row.items():
+            grid.add_row(Text(column, style="bold"), harmless(f"{value:.2f}" if isinstance(value, float) else value))
+        out.print(grid, "")
+
+
+def preview(
+    recipe: RecipeName, stage: Annotated[str, typer.Argument(help=f"One of {', '.join(LINE)}.")], workspace: Place = WORKSPACE,
+    pool: Pool = None, source: SourceName = None, limit: Limit = None, name: Name = None, private: Private = False,
+    number: Annotated[int, typer.Option(min=1, help="How many requests.")] = 3,
+) -> None:  # fmt: skip
+    """Print the first requests that a stage would send. Nothing is asked."""
+    module = recipes.load(recipe)
+    shown: list[AnyRequest] = []
+
+    def see(request: AnyRequest) -> bool:
+        shown.append(request)
+        return len(shown) < number
+
+    with Workspace(workspace).scratch(_name(module, pool, name)) as scratch:
+        opened, _ = _open(module, workspace, pool, source, limit, name, stage, private=private, scratch=scratch)
+        with opened as line:
+            line.generate.preview = see
+            _to_first_question(line)
+            stopped_at = line.next_stage
+    if not shown:
+        err.print(f"nothing is owed up to {stage}: every reply is kept", highlight=False)
+    elif stopped_at != stage:
+        raise UserError(
+            f"{stopped_at} comes first, and its replies are owed: run it with --until {stopped_at}, or preview it"
+        )
+    for request in shown:
+        out.print_json(request.model_dump_json(exclude_none=True))
+
+
+def plan(
+    recipe: RecipeName, workspace: Place = WORKSPACE, pool: Pool = None, source: SourceName = None, limit: Limit = None,
+    name: Name = None, private: Private = False,
+) -> None:  # fmt: skip
+    """What a run still has to ask, before anything is paid: requests, tokens, cost and time, by table and model."""
+    module = recipes.load(recipe)
+    run_name = _name(module, pool, name)
+    place = Workspace(workspace)
+    before = place.made(run_name) if (place.run(run_name) / "run.json").is_file() else []
+    rough = planning.Rough()
+    with place.scratch(run_name) as scratch:
+        opened, _ = _open(module, workspace, pool, source, limit, name, None, private=private, scratch=scratch)
+        with opened as line:
+            line.generate.preview = rough
+            _to_first_question(line)
+            asking, table, number = line.generate.asking, line.next_table, line.next_number
+    if not rough.tokens:
+        out.print("nothing is owed: every reply is kept", highlight=False)
+        return
+    _print_plan(list(planning.plan(table, number, asking, rough.tokens, before, catalogue())))
+    if not any(page.number > number and page.asking for page in before):
+        err.print(
+            f"what tables behind {table} will ask depends on its replies: a pilot, `tetrad run` with --limit 50, tells",
+            highlight=False,
+        )
+
+
+def _to_first_question(line: Run[Any]) -> None:
+    with contextlib.suppress(Halt):
+        line.recipe.build(line)
+
+
+def _print_plan(owed: list[planning.Owed]) -> None:
+    grid = Grid(caption="~ extrapolated; - not known", caption_justify="left")
+    for column in ("table", "model", "requests", "tokens in", "tokens out", "USD", "time"):
+        grid.add_column(column, justify="left" if column in ("table", "model") else "right")
+    for row in owed:
+        grid.add_row(
+            row.table, row.model, f"{'' if row.exact else '~'}{row.requests:,}",
+            *("-" if tokens is None else f"~{tokens:,.0f}" for tokens in (row.tokens_in, row.tokens_out)),
+            "-" if row.cost is None else f"~{row.cost:.2f}", "-" if row.seconds is None else f"~{duration(row.seconds)}",
+        )  # fmt: skip
+    costs = [row.cost for row in owed if row.cost is not None]
+    grid.add_row("all", "", f"{sum(r.requests for r in owed):,}", "", "", f"~{sum(costs):.2f}" if costs else "-", "")
+    out.print(grid)
+
+
+def _open(
+    recipe: ModuleType, workspace: Path, pool: str | None, source: str | None, limit: int | None, name: str | None,
+    until: str | None, *, budget: float | None = None, private: bool = False, scratch: Path | None = None,
+) -> tuple[Run[Any], Lines]:  # fmt: skip
+    known = getattr(recipe, "SOURCES", {})
+    sources = (
+        (Folder(Path(source)),) if source and source not in known else known.get(source or next(iter(known), ""), ())
+    )
+    pool = pool or next(iter(recipe.POOLS))
+    if until and until not in LINE:
+        raise UserError(f"no such stage: {until}; the line is {', '.join(LINE)}")
+    lines = Lines(err)
+    opened: Run[Any] = Run(
+        Workspace(workspace), _name(recipe, pool, name), recipe, pool, lines, sources=sources, limit=limit, until=until,
+        budget=budget, private=private, scratch=scratch,
+    )  # fmt: skip
+    return opened, lines
+
+
+def _name(recipe: ModuleType, pool: str | None, name: str | None) -> str:
+    """The run's name: as given, or the recipe's and the pool's."""
+    name = name or f"{recipe.__name__.rpartition('.')[2]}-{pool or next(iter(recipe.POOLS))}"
+    if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
+        raise UserError(f"{name!r} will not do as a run's name: letters, digits, '.', '_' and '-' only")
+    return name
+
+
+def _dollars(text: str | None) -> float | None:
+    """50, 50USD or 0.5USD."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:USD)?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise UserError(f"--budget {text!r}: prices are in US dollars: 50USD, for example")
+    return float(found[1])
