@@ -21,6 +21,8 @@ from pipeline.errors import UserError
 from pipeline.workspace import SCRATCH, Workspace
 
 _HASH = "[0-9a-f]{16,64}"
+_WORDS = ("caption", "text")
+"""Columns of `Listed` in which words come with an image."""
 _TEXTS = (pl.String(), pl.List(pl.String))
 _TABLE = re.compile(r"(\d+)_\w+(\.dropped)?\.parquet")
 
@@ -111,6 +113,14 @@ class _Forgetting:
         self._hashes = self._named(image, pairs)
         originals = {original for original, _ in pairs if original in self._hashes}
         self._list.add(self._hashes - originals, originals)
+        self._came = [
+            entry
+            for entry in _entries(self._folder / "originals" / "fetched.jsonl")
+            if entry.get("sha256") in self._hashes
+        ]
+        """How it came in: from a listing's key, or from a URL."""
+        self._listings = [path for path in self._folder.glob("listings/*.parquet") if self._told(path)]
+        """Those in which words stand beside it."""
         self._ids = self._followed()
 
     def _pairs(self) -> set[tuple[str, str]]:
@@ -140,7 +150,7 @@ class _Forgetting:
 
     def _followed(self) -> set[str]:
         """The image's hashes, and the ids of all rows that speak of it, or of such rows."""
-        found, size = set(self._hashes), 0
+        found, size = self._hashes | self._wanted(), 0
         while len(found) > size:
             size = len(found)
             for table in (t for tables in self._runs.values() for t in tables):
@@ -159,7 +169,6 @@ class _Forgetting:
         texts -= {text for table, rows in every for text in table.words(~rows)}
         replies = self._replies(doomed, texts)
         decisions = sum(self._cleared(path) for path in self._folder.glob("runs/*/*.jsonl"))
-        self._captions()
         touched = {run for run, tables in held.items() if any(rows.any() for _, rows in tables)}
         releases = [path for path in self._folder.glob("releases/*/") if self._released(path, touched)]
         for path in [
@@ -170,6 +179,7 @@ class _Forgetting:
         ]:
             shutil.rmtree(path, ignore_errors=True)
         tables = sum(_deleted(run, tables) for run, tables in held.items() if run in touched)
+        self._captions()
         for blobs in (self._images, self._originals):
             blobs.sweep()
         files = sum(blobs.discard(h) for blobs in (self._images, self._originals) for h in self._hashes)
@@ -189,16 +199,30 @@ class _Forgetting:
         """Purge what speaks of it from a log of what people decided; returns how many lines."""
         return rewrite(path, lambda line: None if self._ids.intersection(_words(line.decode())) else line)
 
+    def _own(self, listing: str) -> pl.Expr:
+        """Whether a row of a listing (its file's name) is it."""
+        keys = [entry["key"] for entry in self._came if entry["listing"] == listing and "url" not in entry]
+        return pl.col("key").is_in(keys) | pl.col("url").is_in([e["url"] for e in self._came if "url" in e])
+
+    def _told(self, path: Path) -> bool:
+        words = pl.any_horizontal(pl.col(*_WORDS).is_not_null())
+        return bool(self._came) and pl.scan_parquet(path).filter(self._own(path.stem) & words).collect().height > 0
+
+    def _wanted(self) -> set[str]:
+        """The ids of its rows in tables of what is wanted, if listings tell of it in words: they do, too."""
+        if not self._listings:
+            return set()
+        urls, found = [e["url"] for e in self._came if "url" in e], {e["id"] for e in self._came}
+        for table in (t for tables in self._runs.values() for t in tables if {"url", "id"} <= set(t.frame.columns)):
+            found |= set(table.frame.filter(pl.col("url").is_in(urls))["id"])
+        return found
+
     def _captions(self) -> None:
-        """A caption that came with the image goes; that the source listed it stays."""
-        for entry in _entries(self._folder / "originals" / "fetched.jsonl"):
-            path = self._folder / "listings" / f"{entry['listing']}.parquet"
-            if entry["sha256"] in self._hashes and path.is_file():
-                listed = pl.read_parquet(path)
-                own = pl.col("key") == entry["key"]
-                if listed.filter(own)["caption"].is_not_null().any():
-                    with whole(path) as file:
-                        listed.with_columns(pl.when(~own).then("caption").alias("caption")).write_parquet(file)
+        """What came with the image in words goes; that the source listed it stays."""
+        for path in self._listings:
+            own = self._own(path.stem)
+            with whole(path) as file:
+                pl.read_parquet(path).with_columns(pl.when(~own).then(c).alias(c) for c in _WORDS).write_parquet(file)
 
     def _released(self, folder: Path, touched: set[Path]) -> bool:
         """Whether a release rests on it: its run does, or did when it was released."""

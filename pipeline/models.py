@@ -62,7 +62,7 @@ class Model(Record):
     """How one model is reached on this machine."""
 
     name: str
-    backend: Literal["anthropic", "embedded", "lexicon", "openai", "ray", "transformers", "vllm"]
+    backend: Literal["anthropic", "embedded", "lexicon", "ocr", "openai", "ray", "transformers", "vllm"]
     served_as: str
     """The name the server knows, a repository on the Hub, or a folder."""
     revision: str

@@ -71,7 +71,16 @@ class Embed(Record):
     """SHA-256."""
 
 
-AnyRequest = Chat | Score | Classify | Embed
+class Transcribe(Record):
+    """Ask for the words in an image, and where they stand (OCR)."""
+
+    kind: Literal["transcribe"] = "transcribe"
+    model: str
+    image: str
+    """SHA-256."""
+
+
+AnyRequest = Chat | Score | Classify | Embed | Transcribe
 Request = Annotated[AnyRequest, Field(discriminator="kind")]
 
 
@@ -96,6 +105,8 @@ def rough_tokens(request: AnyRequest) -> tuple[float, float]:
             size = len(request.context) + len(request.text)
         case Embed():
             size = len(request.text or "")
+        case Transcribe():
+            size = 0
     most = request.max_tokens if isinstance(request, Chat) else 0
     return size / BYTES_PER_TOKEN + IMAGE_TOKENS * len(images_of(request)), most
 
@@ -133,6 +144,23 @@ class Embedded(Record):
     vector: tuple[float, ...]
 
 
+class Line(Record):
+    """A line of words in an image."""
+
+    text: str
+    score: float
+    """How sure the reader is, 0 to 1."""
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom, as shares of the image's width and height: 0 to 1."""
+
+
+class Transcribed(Record):
+    """The lines in an image, from top to bottom; none: no words were found."""
+
+    kind: Literal["transcribe"] = "transcribe"
+    lines: tuple[Line, ...]
+
+
 KEPT_FAILURES = frozenset({"bad_request", "refused", "unreadable_image", "no_answer", "terms"})
 """Failures that would come back the same: kept, and asked again only after `tetrad retry`. All others stay owed."""
 
@@ -156,7 +184,7 @@ class Failure(Record):
 class Reply(Record):
     """One reply, as kept."""
 
-    result: Annotated[Answer | Scored | Classified | Embedded | Failure, Field(discriminator="kind")]
+    result: Annotated[Answer | Scored | Classified | Embedded | Transcribed | Failure, Field(discriminator="kind")]
     answered_by: str | None = None
     """The model that says it answered: a provider may route or update behind a name."""
     provider_id: str | None = None

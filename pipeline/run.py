@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar, cast, get_args, get_ty
 import polars as pl
 
 from pipeline import PACKAGE, PROMPTS, TAXONOMIES
+from pipeline.doors import match
 from pipeline.doors.budget import Budget
 from pipeline.doors.decide import Decide
 from pipeline.doors.fetch import Fetch
@@ -23,10 +24,11 @@ from pipeline.doors.generate import Generate, Progress
 from pipeline.doors.log import Lock, private_folder, whole
 from pipeline.doors.replies import Replies
 from pipeline.errors import Halt, UserError
+from pipeline.gates.contamination import Benchmarks
 from pipeline.models import Catalogue, catalogue
 from pipeline.requests import Chat, Record
 from pipeline.sources import Source
-from pipeline.tables import Outcome
+from pipeline.tables import Dropped, Outcome, frame
 from pipeline.taxonomy import Taxonomy
 from pipeline.workspace import Made, Workspace
 
@@ -55,7 +57,14 @@ class Table:
     @functools.cached_property
     def frame(self) -> pl.DataFrame:
         """Its rows."""
-        return pl.read_parquet(self.path)
+        return pl.read_parquet(self.path) if self.path.is_file() else frame([], Dropped)
+
+    @property
+    def dropped(self) -> "Table":
+        """What was left out of it, as a table; there is no file where nothing was."""
+        path = self.path.with_suffix(".dropped.parquet")
+        data = path.read_bytes() if path.is_file() else b""
+        return Table(path, dataclasses.replace(self.made, sha256=hashlib.sha256(data).hexdigest()))
 
 
 class Run(Generic[P]):
@@ -64,14 +73,18 @@ class Run(Generic[P]):
     def __init__(
         self, workspace: Workspace, name: str, recipe: ModuleType, pool: str, watcher: Watcher,
         *, sources: tuple[Source, ...] = (), limit: int | None = None, until: str | None = None, models: Catalogue | None = None,
-        budget: float | None = None, private: bool = False, scratch: Path | None = None,
+        questions: tuple[str, pl.DataFrame] | None = None, avoid: tuple[Path, ...] = (), budget: float | None = None,
+        private: bool = False, scratch: Path | None = None,
     ) -> None:  # fmt: skip
-        """`private`: never to be released, so that models whose terms forbid it may take part; `scratch`: a folder to work
-        in instead of the run's own, which is left as it is."""
+        """`questions`: given in place of written ones, and whence; `avoid`: benchmarks that nothing may be taken from;
+        `private`: never to be released, so that models whose terms forbid it may take part; `scratch`: a folder to work in
+        instead of the run's own, which is left as it is."""
         self.name = name
         self.recipe = recipe
         self.limit = limit
         self.sources = sources
+        self.questions = questions
+        self.benchmarks = Benchmarks(avoid) if avoid else None
         self.folder = scratch or workspace.run(name)
         self._until = LINE.index(until) if until else len(LINE)
         self._watcher = watcher
@@ -89,7 +102,7 @@ class Run(Generic[P]):
             self.folder,
             {"format": FORMAT, "recipe": _recipe(recipe), "pool": pool} | ({"private": True} if private else {}),
         )
-        self.fetch = Fetch(workspace.folder)
+        self.fetch = Fetch(workspace.folder, matcher=match.configured())
         self._replies = Replies(workspace.folder, write=True)
         self.generate = Generate(
             self._replies, self._models, self.fetch.images, workspace.folder, watcher,
@@ -128,7 +141,7 @@ class Run(Generic[P]):
 
     def _make(self, page: Made, stage: Callable[[], Outcome]) -> Made:
         """Make a table and write it down, its page last: a table without a page is not there."""
-        started, owed, self.generate.asking = time.monotonic(), self.generate.owed, {}
+        started, owed, self.generate.asking = time.monotonic(), self._owed, {}
         result = stage()
         data, errors = _parquet(result.kept), result.kept["error"] if "error" in result.kept.columns else ()
         made = dataclasses.replace(
@@ -137,9 +150,9 @@ class Run(Generic[P]):
             sha256=hashlib.sha256(data).hexdigest(),
             considered=result.considered,
             kept=result.kept.height,
-            dropped=dict(sorted(Counter(result.dropped["reason"]).items())),
+            dropped=dict(sorted((Counter(result.dropped["reason"]) + Counter(result.passed)).items())),
             errors=dict(sorted(Counter(e for e in errors if e).items())),
-            owed=self.generate.owed - owed,
+            owed=self._owed - owed,
             asking=self.generate.asking,
             seconds=round(time.monotonic() - started, 2),
         )
@@ -149,6 +162,11 @@ class Run(Generic[P]):
         _write(data, self.folder / f"{page.file}.parquet")
         _write(json.dumps(dataclasses.asdict(made), indent=1).encode(), self.folder / f"{page.file}.json")
         return made
+
+    @property
+    def _owed(self) -> int:
+        """Replies and images that are still to come in, over all tables so far."""
+        return self.generate.owed + self.fetch.owed
 
     def _clear(self, page: Made, sha256: str) -> None:
         """Remove what stood in a table's place; and, if the table is another now, what was made behind it."""
@@ -186,8 +204,8 @@ class Run(Generic[P]):
                 return f"replies {self._replies.epoch}"
             case Decide():
                 return value.fingerprint()
-            case Fetch():  # what it fetches from is a setting of its own
-                return ""
+            case Fetch():  # what it fetches from is a setting of its own; what was refused may have been made owed again
+                return f"{value.matcher.fingerprint if value.matcher else ''} {value.epoch}"
             case tuple() | list():
                 return f"[{', '.join(map(self._print, value))}]"
             case _:
@@ -212,7 +230,7 @@ def _printed(value: object) -> str:
     if isinstance(value, Record):
         return value.model_dump_json()
     if revision := getattr(value, "revision", None):  # a source
-        return f"{type(value).__name__} {revision()}"
+        return f"{type(value).__name__} {getattr(value, 'name', '')} {revision()}"
     if name := getattr(value, "__qualname__", None):  # a function
         return f"{getattr(value, '__module__', '')}.{name}"
     return repr(value)

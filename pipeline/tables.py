@@ -6,6 +6,7 @@ Rows guard the edges; in between, tables are Polars frames with exactly the row 
 import hashlib
 import random
 import types
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -57,8 +58,10 @@ class Listed(Row):
     """The source's name."""
     key: str
     """Unique within the source; like a file name."""
+    place: str | None = None
+    """Where in the source the bytes lie, in the source's own words; null: the key or the URL says it."""
     subcategory: str | None
-    """Id in the taxonomy, when the source knows it."""
+    """What the source calls its class: an id, a name or an alias in the taxonomy."""
     url: str | None
     """Where the bytes came from."""
     page_url: str | None
@@ -71,6 +74,21 @@ class Listed(Row):
     """The line to print beside the image."""
     caption: str | None
     """A text that came with the image."""
+    text: str | None = None
+    """Words that were drawn into it on purpose, where they are known."""
+
+
+class Wanted(Listed):
+    """A listed image that is to be fetched."""
+
+    id: str
+    """Hash of source, revision and key."""
+    revision: str
+    """Of the source, when it was listed."""
+    keyword: str | None
+    """The subcategory's keyword that it was found by."""
+    similarity: float | None
+    """Cosine of its embedding and the keyword's, -1 to 1."""
 
 
 class Image(Row):
@@ -82,8 +100,18 @@ class Image(Row):
     """The source's name."""
     key: str
     """Its key in the source."""
-    subcategory: str
-    """Id in the taxonomy."""
+    revision: str
+    """Of the source, when it was listed."""
+    subcategory: str | None
+    """Id in the taxonomy; null while it has still to be found by what the image shows."""
+    keyword: str | None
+    """The subcategory's keyword that it was found by."""
+    similarity: float | None
+    """Cosine of its embedding and the keyword's, -1 to 1."""
+    group: str
+    """`Image.id` of the picture that stands for all its near-duplicates: the same for them in every table and split."""
+    fingerprint: str
+    """Perceptual hash, in hexadecimal digits: what near-duplicates are found by."""
     width: int
     """Pixels."""
     height: int
@@ -92,6 +120,10 @@ class Image(Row):
     """SHA-256 of the bytes as fetched."""
     changes: tuple[str, ...]
     """What was done to the original: turned, converted, scaled, re-encoded."""
+    retrieved_at: str | None
+    """When it was downloaded: UTC, ISO 8601. Null: it was on this machine already."""
+    manners: str | None
+    """What its site said of robots and mining when it was downloaded."""
     url: str | None
     """Where the bytes came from."""
     page_url: str | None
@@ -104,9 +136,59 @@ class Image(Row):
     """The line to print beside the image."""
     caption: str | None
     """A text that came with the image."""
+    text: str | None
+    """Words that were drawn into it on purpose, where they are known."""
 
 
-Kind = Literal["easy_question", "hard_question", "hard_statement", "given"]
+Severity = Literal["none", "minor", "moderate", "severe"]
+"""How much harm an image shows."""
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+class Description(Row):
+    """What one model says of an image, in one respect."""
+
+    id: str
+    """Hash of image, model, aspect and request."""
+    image: str
+    """`Image.id`."""
+    model: str
+    """Its name in models.toml."""
+    aspect: Literal["text", "caption", "severity"]
+    """The words in the picture (OCR); what it shows; how much harm it shows."""
+    text: str | None
+    """The words, or the caption; null where there are none."""
+    share: float | None
+    """Of the image's area, what the words cover: 0 to 1."""
+    severity: Severity | None
+    """For the aspect severity."""
+    request_id: str
+    """The kept reply it was read from."""
+    error: str | None
+    """Why it says nothing."""
+
+
+class Shortfall(Row):
+    """A subcategory (and kind of prompt) of which there are fewer than wanted."""
+
+    id: str
+    """Hash of table, subcategory and kind."""
+    table: Literal["images", "prompts"]
+    """Of what."""
+    subcategory: str
+    """Id in the taxonomy."""
+    kind: str | None
+    """`Prompt.kind`; null for images."""
+    wanted: int
+    """The target."""
+    found: int
+    """How many there are."""
+    why: tuple[str, ...]
+    """What became of the others, the commonest first: "12 too small"."""
+
+
+Kind = Literal["easy_question", "hard_question", "hard_statement", "benign_twin", "typographic", "given"]
+Harm = Literal["benign", "borderline", "harmful"]
 
 
 class Prompt(Row):
@@ -119,9 +201,20 @@ class Prompt(Row):
     question: str
     """The text."""
     kind: Kind
-    """An easy question; a harder question or statement made from it; or given by somebody else."""
+    """An easy question; a harder question or statement made from it; a harmless one on the same image; one whose harm is in
+    the words drawn into the image; or given by somebody else."""
+    domain: str | None
+    """Id in the taxonomy."""
+    category: str | None
+    """Id in the taxonomy."""
     subcategory: str | None
     """Id in the taxonomy."""
+    language: str
+    """ISO 639-1 code."""
+    harm: Harm | None
+    """What is to be expected of the prompt itself, before anybody answers: whether it asks for harm."""
+    harm_by: str | None
+    """Who says so: a model's name in models.toml, or `kind`: what its writer was told to write."""
     writer: str
     """The model that wrote it; `fallback` (hand-written, because the writer failed); or the source it was given by."""
     template: str | None
@@ -138,21 +231,31 @@ class Response(Row):
     """A candidate answer."""
 
     id: str
-    """Hash of prompt, respondent and request."""
+    """Hash of prompt, respondent and request; and of its place, where one reply holds several answers."""
     prompt_id: str
     """`Prompt.id`."""
     respondent: str
     """A model and how it was asked: a name in the recipe's pool."""
     model: str
     """Its name in models.toml."""
+    method: Literal["direct", "blind", "verbalized", "negatively_correlated"]
+    """How it was sampled: one answer a reply, or one without the prompt's image; several answers in one reply, with their
+    probabilities, or of diverse values."""
+    number: int
+    """Which of the respondent's answers to the prompt it is, from 0."""
+    probability: float | None
+    """As the model stated it for a verbalized answer, 0 to 1; null where it stated none that can be."""
+    system: str | None
+    """Name and hash of the template of its system prompt (of a principle: of the wording that was drawn), and of the sampler's:
+    "sample/honesty/2@5b1c2d3e sample/verbalized@0f9e8d7c"."""
     text: str | None
     """Null when there is no answer: `error` says why."""
     reasoning: str | None
-    """A reasoning trace, when the model gave one apart."""
+    """A reasoning trace, when the model gave one apart; several answers of one reply share it."""
     finish: Literal["stop", "length", "refusal"] | None
     """`length`: cut off at the token limit; `refusal`: the provider marked it as one."""
     tokens: int | None
-    """Length of the answer in the model's tokens, when the backend counts them."""
+    """Length of the reply in the model's tokens, when the backend counts them; null where it holds several answers."""
     request_id: str
     """The kept reply it was read from."""
     error: str | None
@@ -182,10 +285,15 @@ class Judgment(Row):
     """The scale's upper end."""
     label: Literal["refusal", "safe", "unsafe"] | None
     """For the criterion safety: `refusal` is a safe answer that declines."""
+    refusal: Literal["full", "partial", "none"] | None = None
+    """For the criterion safety: how much of what was asked the answer declines; null where the judge does not say."""
+    categories: tuple[str, ...] = ()
+    """For the criterion safety: what an unsafe answer is unsafe by, as ids of the taxonomy `llama_guard_4`; what has no
+    counterpart there as `family:its_own_words`."""
     request_id: str
     """The kept reply it was read from."""
     error: str | None
-    """Why there is no score."""
+    """Why there is no score: judge_refused, no_verdict, off_scale, contradiction, cut_off, or a failure's word."""
 
 
 class Candidate(Row):
@@ -218,6 +326,8 @@ class Comparison(Row):
     """The judge's name."""
     model: str
     """Its name in models.toml."""
+    criterion: str = "overall"
+    """By what they were compared: overall, helpfulness, harmlessness, ..."""
     first: Literal["a", "b"]
     """Which of the two was shown first."""
     strength: float | None
@@ -225,7 +335,7 @@ class Comparison(Row):
     request_id: str
     """The kept reply it was read from."""
     error: str | None
-    """Why there is no verdict."""
+    """Why there is no verdict; the words are those of `Judgment.error`."""
 
 
 class Decision(Row):
@@ -298,6 +408,10 @@ class Quadruple(Row):
     """Name in the taxonomy."""
     kind: Kind
     """See `Prompt.kind`."""
+    language: str
+    """ISO 639-1 code of the question."""
+    harm: Harm | None
+    """See `Prompt.harm`."""
     strength: float
     """Above 0, to 3: by how much chosen is preferred."""
     confidence: float
@@ -322,6 +436,10 @@ class Quadruple(Row):
     """The image's, as SPDX id."""
     attribution: str | None
     """The line to print beside the image."""
+    image_url: str | None
+    """Where the image's bytes came from."""
+    group: str | None
+    """`Image.group`: rows of one group belong into one split."""
     prompt_id: str
     """`Prompt.id`."""
     preference_id: str
@@ -343,6 +461,8 @@ class Dropped(Row):
     """A few words; the same words for the same cause, so that they can be counted."""
     detail: str | None
     """More about it, for one who looks."""
+    subcategory: str | None = None
+    """Id in the taxonomy, where it is known."""
 
 
 R = TypeVar("R", bound=Row)
@@ -356,22 +476,24 @@ def frame(rows: Iterable[Row | Mapping[str, Any]], row: type[Row]) -> pl.DataFra
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage made: a table, what it left out, and of how many. `considered` = rows kept + rows dropped."""
+    """What a stage made: a table, what it left out, and of how many. `considered` = rows kept + rows dropped + passed over."""
 
     row: type[Row]
     kept: pl.DataFrame
     dropped: pl.DataFrame = field(default_factory=lambda: frame([], Dropped))
     considered: int = -1
+    passed: Mapping[str, int] = field(default_factory=dict)
+    """Reason to rows left out that get no row of their own: of millions listed, those never fetched. The listing holds them."""
 
     def __post_init__(self) -> None:
+        left_out = self.dropped.height + sum(self.passed.values())
         if self.considered < 0:
-            object.__setattr__(self, "considered", self.kept.height + self.dropped.height)
+            object.__setattr__(self, "considered", self.kept.height + left_out)
         if dict(self.kept.schema) != self.row.columns():
             raise TypeError(f"a table of {self.row.__name__} has the columns {dict(self.kept.schema)}")
-        if self.kept.height + self.dropped.height != self.considered:
+        if self.kept.height + left_out != self.considered:
             raise ValueError(
-                f"{self.row.__name__}: {self.considered} considered, but {self.kept.height} kept "
-                f"and {self.dropped.height} dropped"
+                f"{self.row.__name__}: {self.considered} considered, but {self.kept.height} kept and {left_out} left out"
             )
 
 
@@ -392,4 +514,5 @@ def gather(row: type[Row], parts: Iterable[Outcome]) -> Outcome:
         pl.concat([frame([], row), *(p.kept for p in parts)]),
         pl.concat([frame([], Dropped), *(p.dropped for p in parts)]),
         sum(p.considered for p in parts),
+        dict(sum((Counter(p.passed) for p in parts), Counter())),
     )

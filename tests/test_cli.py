@@ -85,7 +85,7 @@ NAMED: dict[str, Case] = {
         lambda _: ["run", "builds nothing.py"],
         "builds nothing.py is no recipe: it needs POOLS and build(run)",
     ),
-    "taxonomy with a node twice": (lambda _: ["run", "doubled.py"], "twice.yaml: the node a stands in it twice"),
+    "taxonomy with a node twice": (lambda _: ["run", "doubled.py"], "twice.yaml:1: the node a stands in it twice"),
     "template with an unknown hole": (
         lambda _: ["run", "holes.py"],
         "mine.md: unknown hole qestion; this template may use question",

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from PIL import Image as Pillow
+from drawn import picture
 from PIL.PngImagePlugin import PngInfo
 from rows import saying
 from tiny import Handler, Model, Place, settle_in
@@ -44,8 +44,10 @@ POOLS = {"tiny": (
 
 
 def build(run: Run[tuple[Respondent, ...]]) -> None:
-    images = run(collect.images, sources=run.sources, taxonomy=TAXONOMY, fetch=run.fetch, limit=run.limit)
-    prompts = run(question.prompts, images, taxonomy=TAXONOMY, writers=("tiny",), generate=run.generate)
+    wanted = run(collect.wanted, sources=run.sources, taxonomy=TAXONOMY, fetch=run.fetch, limit=run.limit)
+    images = run(collect.images, wanted, sources=run.sources, fetch=run.fetch)
+    drafts = run(question.drafts, images, taxonomy=TAXONOMY, writers=("tiny",), generate=run.generate)
+    prompts = run(question.prompts, drafts, images, taxonomy=TAXONOMY, generate=run.generate)
     responses = run(sample.responses, prompts, respondents=run.pool, generate=run.generate)
     judgments = run(judge.judgments, prompts, responses, judges=(Safety("lexicon"),), generate=run.generate)
     candidates = run(judge.candidates, responses, judgments, rule=DifferentSafetyGroup(groups=3))
@@ -71,7 +73,9 @@ def said(request: dict[str, Any]) -> str:
         return json.dumps({"preferred": better, "strength": 2 + ("cannot" in second and "cannot" in first)})
     if "the request only" in text:
         return f"Write a caption for this picture of {words} that fools everybody."
-    if "Topic:" in text or "one question only" in text:
+    if "one question only" in text:
+        return f"Which lie about {words} would strangers believe at once?"
+    if "Topic:" in text:
         return f"How could somebody use this picture of {words} to fool people?"
     if "careful" in str(request["messages"][0]["content"]):
         return f"I cannot help with that, {words}: it could hurt someone."
@@ -97,11 +101,11 @@ class Seeing(Handler):
 
 
 def paint(path: Path, colour: str, note: str = "") -> None:
-    """A picture of one colour; the note changes its bytes, and none of its pixels."""
+    """A picture drawn from the colour's name; the note changes its bytes, and none of its pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     info = PngInfo()
     info.add_text("note", note)
-    Pillow.new("RGB", (80, 70), colour).save(path, pnginfo=info)
+    picture(colour, (160, 140)).save(path, pnginfo=info)
 
 
 def decided(place: Place, pairs: pl.DataFrame) -> None:
@@ -113,7 +117,7 @@ def decided(place: Place, pairs: pl.DataFrame) -> None:
                 id=f"d{int(pair, 16) % 97}",
                 candidate_id=pair,
                 reviewer="heron",
-                strength=1.0,
+                strength=1.0 if int(pair, 16) % 2 else -1.0,
                 decided_at="2026-11-21T12:00:00Z",
             )
         )
@@ -165,14 +169,18 @@ def place(made: tuple[Place, Place], tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def red(place: Place) -> dict[str, Any]:
     """The row of the image that is there twice."""
-    return place.table("images", RUN).row(by_predicate=pl.col("key") == TWICE[0], named=True)
+    return place.table("images", RUN).row(by_predicate=pl.col("key").is_in(TWICE), named=True)
 
 
 def needles(place: Place) -> list[bytes]:
     """The word that the model has for it, its picture and both originals."""
     image = red(place)["id"]
     (words,) = (
-        place.table("prompts", RUN).filter(image=image)["question"].str.extract("(heron[0-9a-f]{12}bird)").unique()
+        place.table("prompts", RUN)
+        .filter(image=image)["question"]
+        .str.extract("(heron[0-9a-f]{12}bird)")
+        .drop_nulls()
+        .unique()
     )
     originals = [(place.folder / "pictures" / key).read_bytes() for key in TWICE]
     return [words.encode(), (place.workspace / "images" / image[:2] / image).read_bytes(), *originals]
@@ -204,23 +212,25 @@ def test_nothing_of_it_is_left_and_the_run_is_as_if_it_had_never_been_there(
         replies.close()
     (place.workspace / "logs").mkdir(exist_ok=True)
     (place.workspace / "logs" / "engine.log").write_bytes(sought[0])
-    assert len(where(place, sought)) > 8
+    assert len(where(place, sought)) >= 8
     gone = forget(Workspace(place.workspace), row["id"][:8])
     assert where(place, sought) == []
     originals = {hashlib.sha256(data).hexdigest() for data in sought[2:]}
     assert set(gone.hashes) == {row["id"], *originals}
-    assert (gone.files, gone.tables, gone.releases) == (3, 9, (RUN,))
+    assert (gone.files, gone.tables, gone.releases) == (3, 10, (RUN,))
     assert gone.decisions > 0
     assert gone.replies > 10
 
     before = len(place.model.asked)
     run(place)
     assert len(place.model.asked) == before, "what was said of the others is kept"
-    dropped = pl.read_parquet(place.workspace / "runs" / RUN / "1_images.dropped.parquet")
-    assert dropped.select("id", "reason").rows() == [(f"folder/{key}", "forgotten") for key in TWICE]
+    dropped = pl.read_parquet(place.workspace / "runs" / RUN / "2_images.dropped.parquet")
+    assert set(dropped.select("id", "reason").rows()) == {(f"pictures/{key}", "forgotten") for key in TWICE}
     never = tables(made[1])
     for name, table in tables(place).items():
-        assert table.equals(never[name]), name
+        if name != "wanted":  # the source lists it still, which may change whose turn it is
+            here, there = (t.drop("revision", strict=False).sort("id") for t in (table, never[name]))
+            assert here.equals(there), name
     assert where(place, sought) == []
 
 
@@ -280,8 +290,9 @@ def test_it_does_not_come_in_again_from_elsewhere(place: Place, tmp_path: Path) 
     paint(tmp_path / "more" / "scams" / "new.png", "navy", "a new one")
     place("run", place.folder / "seeing.py", "--source", tmp_path / "more", "--name", "more", "--until", "collect")
     assert place.table("images", "more")["key"].to_list() == ["scams/new.png"]
-    dropped = pl.read_parquet(place.workspace / "runs" / "more" / "1_images.dropped.parquet")
-    assert dropped.select("id", "reason").rows() == [("folder/scams/again.png", "forgotten")]
+    dropped = pl.read_parquet(place.workspace / "runs" / "more" / "2_images.dropped.parquet")
+    ((name, reason),) = dropped.select("id", "reason").rows()
+    assert (name.partition("/")[2], reason) == ("scams/again.png", "forgotten")
     data = (tmp_path / "more" / "scams" / "again.png").read_bytes()
     assert where(place, [data]) == []
     assert hashlib.sha256(data).hexdigest() in (place.workspace / "forgotten.jsonl").read_text()

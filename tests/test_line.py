@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from PIL import Image as Pillow
+from drawn import picture
 from tiny import QUESTIONS, Model, Place, settle_in, tetrad
 
 from pipeline.doors.replies import Replies
@@ -409,7 +409,7 @@ def pictures(place: Place) -> Path:
     folder = place.folder / "my pictures"
     for name, size in (("scams/letter.png", (90, 70)), ("Weapon/fence [1].jpg", (70, 90))):
         (folder / name).parent.mkdir(parents=True)
-        Pillow.new("RGB", size, "green").save(folder / name)
+        picture(name, size).save(folder / name)
     (folder / "scams" / "broken.jpg").write_bytes((folder / "Weapon" / "fence [1].jpg").read_bytes()[:400])
     return folder
 
@@ -423,14 +423,15 @@ def test_a_folder_of_images_runs_from_pictures_to_answers(bare: Place) -> None:
         ("Weapon/fence [1].jpg", "weapons"),
         ("scams/letter.png", "scams"),
     ]
-    (page, prompts, responses) = bare.pages(run)
+    (wanted, page, drafts, prompts, responses) = bare.pages(run)
+    assert (wanted["considered"], wanted["kept"]) == (3, 3)
     assert (page["considered"], page["kept"], sum(page["dropped"].values())) == (3, 2, 1)
-    assert (prompts["considered"], prompts["kept"]) == (6, 6)
+    assert (drafts["considered"], drafts["kept"], prompts["considered"], prompts["kept"]) == (6, 6, 6, 6)
     assert (responses["considered"], responses["kept"]) == (12, 12)
     blind = [r for r in requests if isinstance(r["messages"][-1]["content"], str)]
-    assert len(requests) - len(blind) == 6 + 4, "both questions on an image have the same words: one request"
-    assert len(blind) == 2, "whoever sees no image is asked the same for both"
-    assert "broken image" in bare("show", run, "dropped").out
+    assert len(requests) - len(blind) == 6 + 6
+    assert len(blind) == 3, "whoever sees no image is asked the same for both"
+    assert "truncated" in bare("show", run, "dropped").out
     assert asked(bare, lambda: bare("run", bare.folder / "pictures.py", "--source", folder, "--until", "sample")) == []
 
 
@@ -439,19 +440,17 @@ def test_a_dropped_image_can_be_traced_whatever_its_name(bare: Place) -> None:
     (folder / "scams" / "[bold]x[").mkdir()
     (folder / "scams" / "[bold]x[" / "a :bomb: [red].jpg").write_bytes(b"nothing")
     bare("run", bare.folder / "pictures.py", "--source", folder, "--until", "collect")
-    assert bare("trace", "folder/scams/[bold]x[").out == (
-        "dropped from images: no class ([bold]x[ is no subcategory of SPA-VL)\n"
-    )
+    assert bare("trace", "folder/scams/[bold]x[").out == ("dropped from wanted: no class ([bold]x[)\n")
 
 
 def test_a_new_picture_in_the_folder_is_noticed(bare: Place) -> None:
     folder = pictures(bare)
     recipe = bare.folder / "pictures.py"
     bare("run", recipe, "--source", folder, "--until", "sample")
-    Pillow.new("RGB", (80, 80), "blue").save(folder / "scams" / "new.png")
+    picture("new").save(folder / "scams" / "new.png")
     requests = asked(bare, lambda: bare("run", recipe, "--source", folder, "--until", "sample"))
     assert bare.table("images", "pictures-tiny").height == 3
-    assert len(requests) == 3 + 2, "for the new one alone"
+    assert len(requests) == 3 + 3, "for the new one alone"
 
 
 def test_another_revision_of_a_model_asks_it_anew_and_leaves_tables_without_it_fresh(

@@ -22,6 +22,7 @@ LOG = logging.getLogger("tetrad")
 """What a backend has to say while it works: the run's log file and the terminal hear it. Never a key."""
 NEEDS = {
     "embedded": "xllamacpp",
+    "ocr": "rapidocr",
     "ray": "ray",
     "transformers": "transformers",
     "vllm": "vllm",
@@ -93,6 +94,10 @@ def reach(model: Model, images: Blobs, folder: Path) -> Backend:
             from pipeline.backends import embedded
 
             return Child(embedded.Engine, embedded.CAN, model, images, logs)
+        case "ocr":
+            from pipeline.backends import ocr
+
+            return Child(ocr.Engine, ocr.CAN, model, images, logs)
         case "vllm":
             from pipeline.backends import vllm
 

@@ -9,6 +9,7 @@ from rich.table import Table as Grid
 from pipeline import forget
 from pipeline.cli.options import WORKSPACE, Place, RunName
 from pipeline.cli.terminal import harmless, out
+from pipeline.doors.fetch import Fetch
 from pipeline.doors.log import Lock
 from pipeline.doors.replies import Replies
 from pipeline.errors import UserError
@@ -22,21 +23,26 @@ def retry(
     error: Annotated[str, typer.Option(help="The error as `tetrad status` names it.")],
     workspace: Place = WORKSPACE,
 ) -> None:
-    """Make a run's kept failures of one kind owed again: the next run asks them once more."""
+    """Make a run's kept failures of one kind owed again: the next run asks them once more. Downloads that were refused, too."""
     place = Workspace(workspace)
     tables = [place.table(run, m) for m in place.made(run)]
     asked = {i for t in tables if "request_id" in t.columns for i in t["request_id"].drop_nulls()}
-    lock, replies = Lock(place.folder), Replies(place.folder, write=True)
-    failures = {i: e for i, e in replies.failures().items() if i in asked}
-    chosen = [i for i, e in failures.items() if e == error]
-    for request_id in chosen:
-        replies.owe(request_id)
-    replies.close()
-    lock.release()
-    if not chosen:
-        kinds = ", ".join(sorted(set(failures.values()))) or "none"
-        raise UserError(f"the run {run} keeps no failures of the kind {error}; it keeps {kinds}")
-    out.print(f"{len(chosen)} requests are owed again; run the recipe to ask them", highlight=False)
+    with contextlib.ExitStack() as doors:
+        doors.callback(Lock(place.folder).release)
+        replies = Replies(place.folder, write=True)
+        doors.callback(replies.close)
+        fetch = Fetch(place.folder)
+        doors.callback(fetch.close)
+        failures = {i: e for i, e in replies.failures().items() if i in asked}
+        chosen = [i for i, e in failures.items() if e == error]
+        for request_id in chosen:
+            replies.owe(request_id)
+        kinds = sorted({*failures.values(), *fetch.refusals()})
+        downloads = fetch.retry(error)
+    if not chosen and not downloads:
+        raise UserError(f"the run {run} keeps no failures of the kind {error}; it keeps {', '.join(kinds) or 'none'}")
+    images = f" and {downloads} downloads" if downloads else ""
+    out.print(f"{len(chosen)} requests{images} are owed again; run the recipe to ask them", highlight=False)
 
 
 def forget_image(

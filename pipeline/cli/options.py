@@ -9,7 +9,26 @@ Place = Annotated[Path, typer.Option("--workspace", envvar="TETRAD_WORKSPACE", h
 RecipeName = Annotated[str, typer.Argument(help="A recipe's name, or the path of a .py file.")]
 RunName = Annotated[str, typer.Argument(help="A run's name: the recipe's and the pool's, unless --name was given.")]
 Pool = Annotated[str | None, typer.Option(help="Who writes, answers and judges: a pool of the recipe.")]
-SourceName = Annotated[str | None, typer.Option(help="Where images come from: a name in the recipe, or a folder.")]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        help="Where images come from: a name in the recipe, a folder, a list of URLs (.txt, .csv, .jsonl), .parquet, .tar, "
+        "or hf://datasets/org/name. May be given again.",
+    ),
+]
+Questions = Annotated[
+    str | None,
+    typer.Option(
+        help="Given questions in place of written ones: a .csv, .jsonl or .parquet file, or hf://datasets/org/name."
+    ),
+]
+Avoid = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Benchmarks that nothing may be taken from: files of questions, images or hashes. May be given again."
+    ),
+]
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Only this many images (or given prompts): a prefix of the full run.")
 ]

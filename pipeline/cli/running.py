@@ -1,8 +1,10 @@
 """run, preview, plan: a recipe is followed, or only as far as its next question."""
 
 import contextlib
+import copy
 import logging
 import re
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -15,7 +17,18 @@ from rich.text import Text
 from pipeline import __version__, planning, recipes
 from pipeline.backends import LOG
 from pipeline.cli.looking import status
-from pipeline.cli.options import WORKSPACE, Limit, Name, Place, Pool, Private, RecipeName, SourceName
+from pipeline.cli.options import (
+    WORKSPACE,
+    Avoid,
+    Limit,
+    Name,
+    Place,
+    Pool,
+    Private,
+    Questions,
+    RecipeName,
+    Sources,
+)  # fmt: skip
 from pipeline.cli.releasing import release
 from pipeline.cli.terminal import err, harmless, out
 from pipeline.errors import Halt, Interrupted, UserError
@@ -23,13 +36,14 @@ from pipeline.models import catalogue
 from pipeline.progress import Lines, duration, heard
 from pipeline.requests import AnyRequest
 from pipeline.run import LINE, Run
-from pipeline.sources.folder import Folder
+from pipeline.sources import Source, of
 from pipeline.stages import publish as publishing
 from pipeline.workspace import Workspace
+from pipeline.writers import given
 
 
 def run(
-    recipe: RecipeName, workspace: Place = WORKSPACE, pool: Pool = None, source: SourceName = None, limit: Limit = None,
+    recipe: RecipeName, workspace: Place = WORKSPACE, pool: Pool = None, source: Sources = None, questions: Questions = None, avoid: Avoid = None, limit: Limit = None,
     until: Annotated[str | None, typer.Option(help=f"Stop behind this stage: {', '.join(LINE)}.")] = None,
     name: Name = None, samples: Annotated[int, typer.Option(min=0, help="Rows of the release to show at the end.")] = 0,
     budget: Annotated[str | None, typer.Option(help="Stop when the run has cost this, over all sittings: 50USD.")] = None,
@@ -37,8 +51,9 @@ def run(
 ) -> None:  # fmt: skip
     """Run a recipe, or go on with it: what is kept is not asked again."""
     opened, lines = _open(
-        recipes.load(recipe), workspace, pool, source, limit, name, until, budget=_dollars(budget), private=private
-    )
+        recipes.load(recipe), workspace, pool, source, limit, name, until, questions=questions, avoid=avoid,
+        budget=_dollars(budget), private=private,
+    )  # fmt: skip
     log = logging.FileHandler(opened.folder / "run.log", encoding="utf-8", errors="replace")
     with opened as line, heard(log, "%(asctime)s %(levelname)s %(message)s", catalogue().secrets()):
         LOG.info("tetrad %s: the run %s begins", __version__, line.name)
@@ -86,7 +101,7 @@ def _samples(path: Path, number: int) -> None:
 
 def preview(
     recipe: RecipeName, stage: Annotated[str, typer.Argument(help=f"One of {', '.join(LINE)}.")], workspace: Place = WORKSPACE,
-    pool: Pool = None, source: SourceName = None, limit: Limit = None, name: Name = None, private: Private = False,
+    pool: Pool = None, source: Sources = None, questions: Questions = None, avoid: Avoid = None, limit: Limit = None, name: Name = None, private: Private = False,
     number: Annotated[int, typer.Option(min=1, help="How many requests.")] = 3,
 ) -> None:  # fmt: skip
     """Print the first requests that a stage would send. Nothing is asked."""
@@ -98,7 +113,19 @@ def preview(
         return len(shown) < number
 
     with Workspace(workspace).scratch(_name(module, pool, name)) as scratch:
-        opened, _ = _open(module, workspace, pool, source, limit, name, stage, private=private, scratch=scratch)
+        opened, _ = _open(
+            module,
+            workspace,
+            pool,
+            source,
+            limit,
+            name,
+            stage,
+            questions=questions,
+            avoid=avoid,
+            private=private,
+            scratch=scratch,
+        )
         with opened as line:
             line.generate.preview = see
             _to_first_question(line)
@@ -114,7 +141,7 @@ def preview(
 
 
 def plan(
-    recipe: RecipeName, workspace: Place = WORKSPACE, pool: Pool = None, source: SourceName = None, limit: Limit = None,
+    recipe: RecipeName, workspace: Place = WORKSPACE, pool: Pool = None, source: Sources = None, questions: Questions = None, avoid: Avoid = None, limit: Limit = None,
     name: Name = None, private: Private = False,
 ) -> None:  # fmt: skip
     """What a run still has to ask, before anything is paid: requests, tokens, cost and time, by table and model."""
@@ -124,7 +151,19 @@ def plan(
     before = place.made(run_name) if (place.run(run_name) / "run.json").is_file() else []
     rough = planning.Rough()
     with place.scratch(run_name) as scratch:
-        opened, _ = _open(module, workspace, pool, source, limit, name, None, private=private, scratch=scratch)
+        opened, _ = _open(
+            module,
+            workspace,
+            pool,
+            source,
+            limit,
+            name,
+            None,
+            questions=questions,
+            avoid=avoid,
+            private=private,
+            scratch=scratch,
+        )
         with opened as line:
             line.generate.preview = rough
             _to_first_question(line)
@@ -161,22 +200,34 @@ def _print_plan(owed: list[planning.Owed]) -> None:
 
 
 def _open(
-    recipe: ModuleType, workspace: Path, pool: str | None, source: str | None, limit: int | None, name: str | None,
-    until: str | None, *, budget: float | None = None, private: bool = False, scratch: Path | None = None,
+    recipe: ModuleType, workspace: Path, pool: str | None, named: list[str] | None, limit: int | None, name: str | None,
+    until: str | None, *, questions: str | None = None, avoid: list[Path] | None = None, budget: float | None = None,
+    private: bool = False, scratch: Path | None = None,
 ) -> tuple[Run[Any], Lines]:  # fmt: skip
     known = getattr(recipe, "SOURCES", {})
-    sources = (
-        (Folder(Path(source)),) if source and source not in known else known.get(source or next(iter(known), ""), ())
-    )
+    chosen = named or list(known)[:1]
+    sources = _apart([source for one in chosen for source in (known[one] if one in known else (of(one),))])
     pool = pool or next(iter(recipe.POOLS))
     if until and until not in LINE:
         raise UserError(f"no such stage: {until}; the line is {', '.join(LINE)}")
     lines = Lines(err)
     opened: Run[Any] = Run(
         Workspace(workspace), _name(recipe, pool, name), recipe, pool, lines, sources=sources, limit=limit, until=until,
-        budget=budget, private=private, scratch=scratch,
+        questions=(questions, given.table(questions)) if questions else None, avoid=tuple(avoid or ()), budget=budget,
+        private=private, scratch=scratch,
     )  # fmt: skip
     return opened, lines
+
+
+def _apart(sources: list[Any]) -> tuple[Source, ...]:
+    """Of two folders of one name the second is another source."""
+    seen: Counter[str] = Counter()
+    for place, source in enumerate(sources):
+        seen[source.name] += 1
+        if seen[source.name] > 1:
+            sources[place] = other = copy.copy(source)
+            object.__setattr__(other, "name", f"{source.name}-{seen[source.name]}")
+    return tuple(sources)
 
 
 def _name(recipe: ModuleType, pool: str | None, name: str | None) -> str:

@@ -1,33 +1,60 @@
-"""SPA-VL: three prompts on each image of a harm taxonomy, answers of many models, pairs from different safety groups."""
+"""SPA-VL: prompts on images of a harm taxonomy, answers of many models, pairs from different safety groups."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline import taxonomy
+from pipeline.gates.harm import HarmOf
+from pipeline.gates.needs_image import NeedsImage
+from pipeline.gates.on_topic import OnTopic
+from pipeline.gates.verdicts import ModelGate
 from pipeline.judges import Judge, PairJudge
 from pipeline.judges.likelihood import Likelihood
 from pipeline.judges.pairwise import Pairwise
 from pipeline.judges.safety import Safety
+from pipeline.looks import Look
+from pipeline.looks.caption import Caption
+from pipeline.looks.retrieval import Retrieval
+from pipeline.looks.severity import SeverityJudge
+from pipeline.looks.text import Text
 from pipeline.run import Run
 from pipeline.sources import Source
 from pipeline.sources.drawings import Drawings
 from pipeline.sources.photographs import Photographs
+from pipeline.sources.typographic import Typographic
 from pipeline.stages import collect, judge, pair, question, review, sample, settle
 from pipeline.stages.judge import DifferentSafetyGroup
 from pipeline.stages.sample import Respondent
+from pipeline.tables import Kind
 
 TAXONOMY = taxonomy.load("spa_vl")
-SOURCES: dict[str, tuple[Source, ...]] = {"demo": (Drawings(), Photographs())}
+SOURCES: dict[str, tuple[Source, ...]] = {"demo": (Drawings(), Photographs()), "typographic": (Typographic(),)}
+KINDS: tuple[Kind, ...] = ("easy_question", "hard_question", "hard_statement", "benign_twin", "typographic")
+"""SPA-VL's three, a harmless one on the same image, and one on words that were drawn into it."""
+IMAGES = 600
+"""Of each subcategory: 53 times that is about SPA-VL's 31,086..."""
+WANTED = 2 * IMAGES
+"""...and so many are fetched, for not all of them will do."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Who writes, answers and judges."""
+    """Who looks, writes, answers and judges."""
 
     writers: tuple[str, ...]
     respondents: tuple[Respondent, ...]
     judges: tuple[Judge, ...]
     panel: tuple[PairJudge, ...]
-    kinds_per_image: int = 3
+    looks: tuple[Look, ...] = (Text(),)
+    retrieval: Retrieval | None = None
+    """Finds a place in the taxonomy for images that come without a class."""
+    gates: tuple[ModelGate, ...] = ()
+    harm: HarmOf | None = None
+    """Who says what is to be expected of a prompt; none: its kind does."""
+    kinds_per_image: int | None = None
+    """None: every kind that fits it."""
+    tries: int = 1
+    """How often a writer is asked for a text that keeps its form."""
     k: int | None = None
     """Respondents per prompt; none: all."""
 
@@ -40,6 +67,16 @@ def answering(
         Respondent("-".join(filter(None, (m.lower(), system))), m, system, temperature, max_tokens=max_tokens)
         for m in models
     )
+
+
+def seeing(model: str) -> dict[str, Any]:
+    """A vision-language model that describes and grades images, and looks at prompts."""
+    return {
+        "looks": (Text(), Caption(model), SeverityJudge(model)),
+        "gates": (NeedsImage(model), OnTopic(model)),
+        "harm": HarmOf(model),
+        "tries": 3,
+    }
 
 
 SMALL = "smollm2-135m"
@@ -78,6 +115,8 @@ POOLS = {
         judges=(Safety("lexicon"),),
         panel=PANEL,
         k=6,
+        retrieval=Retrieval("SigLIP2-So400M"),
+        **seeing("Qwen3-VL-8B"),
     ),
     "closed": Pool(  # with --private: their terms forbid a release
         writers=("gpt-6-luna",),
@@ -89,12 +128,15 @@ POOLS = {
         ),
         judges=(Safety("lexicon"),),
         panel=(Pairwise("gpt-6-luna"), Pairwise("claude-haiku-5.5")),
+        **seeing("gpt-6-luna"),
     ),
     "spa_vl_2024": Pool(  # with --private. Of the paper's twelve, those that can still be served: models.toml says why
         writers=("Mistral-Small-3.1-24B",),
         respondents=answering("LLaVA-1.5-7B", "Qwen-VL"),
         judges=(Safety("lexicon"),),
         panel=PANEL,
+        retrieval=Retrieval("CLIP-ViT-L"),
+        **seeing("Mistral-Small-3.1-24B"),
     ),
 }
 
@@ -102,15 +144,30 @@ POOLS = {
 def build(run: Run[Pool]) -> None:
     """The line."""
     pool, generate = run.pool, run.generate
-    images = run(collect.images, sources=run.sources, taxonomy=TAXONOMY, fetch=run.fetch, limit=run.limit)
+    wanted = run(
+        collect.wanted, sources=run.sources, taxonomy=TAXONOMY, fetch=run.fetch, generate=generate, retrieval=pool.retrieval,
+        per_subcategory=WANTED, limit=run.limit,
+    )  # fmt: skip
+    fetched = run(collect.images, wanted, sources=run.sources, fetch=run.fetch)
+    descriptions = run(collect.descriptions, fetched, looks=pool.looks, generate=generate)
+    images = run(
+        collect.selected, fetched, taxonomy=TAXONOMY, descriptions=descriptions, generate=generate, retrieval=pool.retrieval,
+        per_subcategory=IMAGES, most_severe="moderate",
+    )  # fmt: skip
+    run(collect.short_images, images, wanted.dropped, fetched.dropped, images.dropped, taxonomy=TAXONOMY, target=IMAGES)
+    if run.questions:
+        name, asked = run.questions
+        drafts = run(question.given, questions=asked, source=name, images=images, taxonomy=TAXONOMY)
+    else:
+        drafts = run(
+            question.drafts, images, taxonomy=TAXONOMY, writers=pool.writers, generate=generate, kinds=KINDS,
+            per_image=pool.kinds_per_image, descriptions=descriptions, tries=pool.tries,
+        )  # fmt: skip
     prompts = run(
-        question.prompts,
-        images,
-        taxonomy=TAXONOMY,
-        writers=pool.writers,
-        per_image=pool.kinds_per_image,
-        generate=generate,
-    )
+        question.prompts, drafts, images, taxonomy=TAXONOMY, generate=generate, gates=pool.gates, harm=pool.harm,
+        benchmarks=run.benchmarks, per_cell=IMAGES,
+    )  # fmt: skip
+    run(question.shortfalls, prompts, drafts.dropped, prompts.dropped, taxonomy=TAXONOMY, wanted=IMAGES, kinds=KINDS)
     responses = run(sample.responses, prompts, respondents=pool.respondents, k=pool.k, generate=generate)
     judgments = run(judge.judgments, prompts, responses, judges=pool.judges, generate=generate)
     candidates = run(judge.candidates, responses, judgments, rule=DifferentSafetyGroup(groups=5))

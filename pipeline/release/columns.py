@@ -5,8 +5,9 @@ import sys
 from pipeline import tables
 
 TABLES = (
-    tables.Listed, tables.Image, tables.Prompt, tables.Response, tables.Judgment, tables.Candidate, tables.Comparison,
-    tables.Preference, tables.QueueItem, tables.Decision, tables.Quadruple, tables.Dropped,
+    tables.Listed, tables.Wanted, tables.Image, tables.Description, tables.Prompt, tables.Shortfall, tables.Response,
+    tables.Judgment, tables.Candidate, tables.Comparison, tables.Preference, tables.QueueItem, tables.Decision,
+    tables.Quadruple, tables.Dropped,
 )  # fmt: skip
 
 

@@ -9,12 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.doors.blobs import Blobs
+from pipeline.licences import ALLOWED
 
-FREE = frozenset({
-    "CC0-1.0", "CC-BY-2.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "MIT", "BSD-3-Clause", "Apache-2.0",
-    "LicenseRef-public-domain",
-})  # fmt: skip
-"""Licences (SPDX ids) under which an image's bytes may be published."""
 ROWS_PER_GROUP = 100
 """Keeps a row group under the viewer's 300 MB, for images of up to 3 MB."""
 
@@ -47,7 +43,7 @@ def write(quadruples: pl.DataFrame, images: Blobs, path: Path) -> int:
 def _rows(quadruples: pl.DataFrame, images: Blobs, *, with_image: bool) -> Iterator[dict[str, Any]]:
     for row in quadruples.iter_rows(named=True):
         sha256 = row.pop("image")
-        free = sha256 and row["licence"] in FREE
+        free = sha256 and row["licence"] in ALLOWED
         picture = (
             {"image": {"bytes": images.read(sha256), "path": f"{sha256[:16]}.jpg"} if free else None}
             if with_image

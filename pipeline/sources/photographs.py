@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from pipeline.errors import UserError
+from pipeline.sources import frames
 from pipeline.tables import Listed
 
 LICENCES = {
@@ -104,23 +108,25 @@ class Photographs:
         table = hashlib.sha256(repr(self._photographs).encode()).hexdigest()[:12]
         return ", ".join([*(f"{package} {version}" for package, version in self._versions().items()), f"table {table}"])
 
-    def listing(self) -> Iterator[Listed]:
+    def listing(self) -> Iterator[pl.DataFrame]:
         """One row a photograph; `url` is the package URL (purl) of the file."""
         versions = self._versions()
-        for photograph in self._photographs:
-            yield Listed(
+        return frames(
+            Listed(
                 source=self.name, key=photograph.key, subcategory=photograph.subcategory,
                 url=f"pkg:pypi/{photograph.package}@{versions[photograph.package]}#{photograph.file}",
                 page_url=photograph.page_url, creator=photograph.creator, licence=photograph.licence,
                 attribution=photograph.attribution, caption=photograph.caption,
-            )  # fmt: skip
+            )
+            for photograph in self._photographs
+        )  # fmt: skip
 
-    def read(self, key: str) -> bytes:
+    def read(self, row: dict[str, Any]) -> bytes:
         """The file as the package ships it."""
         for photograph in self._photographs:
-            if photograph.key == key:
+            if photograph.key == row["key"]:
                 return Path(str(_installed(photograph.package).locate_file(photograph.file))).read_bytes()
-        raise FileNotFoundError(f"no photograph {key}")
+        raise FileNotFoundError(f"no photograph {row['key']}")
 
     def _versions(self) -> dict[str, str]:
         packages = sorted({photograph.package for photograph in self._photographs})

@@ -37,13 +37,13 @@ def quadruples(
             id=row_id("quadruple", prompt["id"], chosen["id"], rejected["id"]),
             image=prompt["image"], question=prompt["question"], chosen=chosen["text"], rejected=rejected["text"],
             domain=path[0].name if path else None, category=path[1].name if path else None,
-            subcategory=path[2].name if path else None, kind=prompt["kind"],
+            subcategory=path[2].name if path else None, kind=prompt["kind"], language=prompt["language"], harm=prompt["harm"],
             strength=abs(strength), confidence=preference["confidence"], sources=tuple(preference["sources"]),
             reviewed=preference["reviewed"],
             chosen_respondent=chosen["respondent"], rejected_respondent=rejected["respondent"],
             chosen_model=chosen["model"], rejected_model=rejected["model"],
             chosen_safety=labels.get(chosen["id"]), rejected_safety=labels.get(rejected["id"]),
-            licence=image.get("licence"), attribution=image.get("attribution"),
+            licence=image.get("licence"), attribution=image.get("attribution"), image_url=image.get("url"), group=image.get("group"),
             prompt_id=prompt["id"], preference_id=preference["id"], chosen_id=chosen["id"], rejected_id=rejected["id"],
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -12,9 +13,9 @@ from pipeline.backends.embedded import CAN, Engine
 from pipeline.backends.engines.child import Child
 from pipeline.doors.blobs import Blobs
 from pipeline.models import catalogue
+from pipeline.pictures.rebuild import rebuilt
 from pipeline.requests import Answer, Chat, Failure, Message, Reply, Request, Score, Scored, request_id
 from pipeline.sources.drawings import Drawings
-from pipeline.stages.collect import rebuilt
 
 pytestmark = pytest.mark.demo
 MODEL = "smollm2-135m"
@@ -116,8 +117,8 @@ def test_a_text_over_the_context_is_owed_to_another_machine(child: Child) -> Non
 
 def test_swapping_two_images_changes_the_answers(child: Child, images: Blobs) -> None:
     drawings = Drawings()
-    keys = [listed.key for listed in drawings.listing()][:2]
-    first, second = (images.keep(rebuilt(drawings.read(key))[0]) for key in keys)
+    rows = pl.concat(drawings.listing()).head(2).to_dicts()
+    first, second = (images.keep(rebuilt(drawings.read(row)).data) for row in rows)
     asked = "What does the text on this picture say?"
     replies = ask(
         child, [Chat(model=MODEL, messages=question(asked, image), max_tokens=24) for image in (first, second)]

@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rows import make
 
-from pipeline.doors.fetch import Fetch
+from pipeline.doors.fetch import Fetch, Fetched, NotFetched
+from pipeline.doors.forgotten import ForgottenImages
 from pipeline.errors import UserError
-from pipeline.tables import Listed
+from pipeline.sources import BATCH, Source, frames
+from pipeline.tables import Listed, Wanted, row_id
 
 
 @dataclass
@@ -24,21 +28,41 @@ class Shelf:
     def revision(self) -> str:
         return self.at
 
-    def listing(self) -> Iterator[Listed]:
+    def listing(self) -> Iterator[Any]:
         self.asked.append("listing")
+        return frames(self._rows())
+
+    def _rows(self) -> Iterator[Listed]:
         for key in self.pictures:
             if self.broken:
                 raise OSError("the shelf fell down")
-            yield Listed(
-                source=self.name, key=key, subcategory=None, url=None, page_url=None, creator="Ada", licence="CC0-1.0",
-                attribution=None, caption=f"picture {key} ☃",
-            )  # fmt: skip
+            yield make(Listed, source=self.name, key=key, creator="Ada", licence="CC0-1.0", caption=f"picture {key} ☃")
 
-    def read(self, key: str) -> bytes:
-        self.asked.append(key)
-        if self.broken or key not in self.pictures:
-            raise FileNotFoundError(f"no {key} on the shelf")
-        return self.pictures[key]
+    def read(self, row: dict[str, Any]) -> bytes:
+        self.asked.append(row["key"])
+        if self.broken or row["key"] not in self.pictures:
+            raise FileNotFoundError(f"no {row['key']} on the shelf")
+        return self.pictures[row["key"]]
+
+
+def listed(fetch: Fetch, source: Source) -> list[str]:
+    return [key for part in fetch.listing(source).frames() for key in part["key"]]
+
+
+def wanted(source: Source, *keys: str) -> Iterator[dict[str, Any]]:
+    for key in keys:
+        name = row_id(source.name, source.revision(), key)
+        yield make(Wanted, id=name, source=source.name, key=key, revision=source.revision()).model_dump()
+
+
+def fetched(fetch: Fetch, source: Source, *keys: str) -> list[Fetched[bytes] | NotFetched]:
+    got = fetch.originals_of(wanted(source, *keys), {source.name: source}, bytes)
+    return [one for _, one in got]
+
+
+def original(fetch: Fetch, source: Source, key: str) -> bytes | str:
+    (one,) = fetched(fetch, source, key)
+    return one.made if isinstance(one, Fetched) else one.reason
 
 
 @pytest.fixture
@@ -54,13 +78,14 @@ def shelf() -> Shelf:
 
 
 def test_a_listing_is_kept_in_its_order_and_not_asked_again(fetch: Fetch, tmp_path: Path, shelf: Shelf) -> None:
-    listed = fetch.listing(shelf)
-    assert listed["key"].to_list() == ["b.jpg", "a.jpg"]
-    assert dict(listed.schema) == Listed.columns()
+    listing = fetch.listing(shelf)
+    (rows,) = listing.frames()
+    assert rows["key"].to_list() == ["b.jpg", "a.jpg"]
+    assert dict(rows.schema) == Listed.columns()
     shelf.broken = True
-    assert fetch.listing(shelf).equals(listed)
+    assert fetch.listing(shelf) == listing
     later = Fetch(tmp_path)
-    assert later.listing(shelf).equals(listed)
+    assert later.listing(shelf) == listing
     later.close()
     assert shelf.asked == ["listing"]
 
@@ -68,14 +93,14 @@ def test_a_listing_is_kept_in_its_order_and_not_asked_again(fetch: Fetch, tmp_pa
 def test_a_new_revision_is_listed_anew_and_the_old_one_stays(fetch: Fetch, shelf: Shelf) -> None:
     fetch.listing(shelf)
     newer = Shelf({"c.jpg": b"cats"}, at="2")
-    assert fetch.listing(newer)["key"].to_list() == ["c.jpg"]
+    assert listed(fetch, newer) == ["c.jpg"]
     shelf.broken = True
-    assert fetch.listing(shelf)["key"].to_list() == ["b.jpg", "a.jpg"]
+    assert listed(fetch, shelf) == ["b.jpg", "a.jpg"]
 
 
 def test_a_listing_that_breaks_off_is_not_kept(fetch: Fetch, shelf: Shelf) -> None:
     shelf.broken = True
-    with pytest.raises(OSError, match="fell down"):
+    with pytest.raises(UserError, match="the source shelf cannot be listed: the shelf fell down"):
         fetch.listing(shelf)
     shelf.broken = False
     assert fetch.listing(shelf).height == 2
@@ -90,50 +115,48 @@ def test_an_empty_source_is_one_line_for_the_user_and_is_asked_again_later(fetch
 
 
 def test_bytes_are_kept_and_not_asked_for_again(fetch: Fetch, tmp_path: Path, shelf: Shelf) -> None:
-    assert (fetch.original(shelf, "a.jpg"), fetch.original(shelf, "b.jpg")) == (b"apes", b"bees")
+    assert (original(fetch, shelf, "a.jpg"), original(fetch, shelf, "b.jpg")) == (b"apes", b"bees")
     shelf.broken = True
-    assert fetch.original(shelf, "a.jpg") == b"apes"
+    assert original(fetch, shelf, "a.jpg") == b"apes"
     later = Fetch(tmp_path)
-    assert later.original(shelf, "b.jpg") == b"bees"
+    assert original(later, shelf, "b.jpg") == b"bees"
     later.close()
     assert shelf.asked == ["a.jpg", "b.jpg"]
 
 
 def test_an_error_of_the_world_is_given_back_and_not_kept(fetch: Fetch, shelf: Shelf) -> None:
     shelf.broken = True
-    error = fetch.original(shelf, "a.jpg")
-    assert isinstance(error, FileNotFoundError)
-    assert "no a.jpg on the shelf" in str(error)
+    assert fetched(fetch, shelf, "a.jpg") == [NotFetched("not fetched", "no a.jpg on the shelf")]
     shelf.broken = False
-    assert fetch.original(shelf, "a.jpg") == b"apes"
+    assert original(fetch, shelf, "a.jpg") == b"apes"
 
 
 def test_the_same_key_of_another_source_or_revision_is_another_picture(fetch: Fetch, shelf: Shelf) -> None:
-    assert fetch.original(shelf, "a.jpg") == b"apes"
-    assert fetch.original(Shelf({"a.jpg": b"ants"}, at="2"), "a.jpg") == b"ants"
-    assert fetch.original(Shelf({"a.jpg": b"aunts"}, name="wall"), "a.jpg") == b"aunts"
-    assert fetch.original(shelf, "a.jpg") == b"apes"
+    assert original(fetch, shelf, "a.jpg") == b"apes"
+    assert original(fetch, Shelf({"a.jpg": b"ants"}, at="2"), "a.jpg") == b"ants"
+    assert original(fetch, Shelf({"a.jpg": b"aunts"}, name="wall"), "a.jpg") == b"aunts"
+    assert original(fetch, shelf, "a.jpg") == b"apes"
 
 
 def test_after_a_torn_line_the_picture_is_asked_for_again(fetch: Fetch, tmp_path: Path, shelf: Shelf) -> None:
-    fetch.original(shelf, "a.jpg")
-    fetch.original(shelf, "b.jpg")
+    original(fetch, shelf, "a.jpg")
+    original(fetch, shelf, "b.jpg")
     fetch.close()
     log = tmp_path / "originals" / "fetched.jsonl"
     log.write_bytes(log.read_bytes()[:-3])
     later = Fetch(tmp_path)
-    assert (later.original(shelf, "a.jpg"), later.original(shelf, "b.jpg")) == (b"apes", b"bees")
+    assert (original(later, shelf, "a.jpg"), original(later, shelf, "b.jpg")) == (b"apes", b"bees")
     later.close()
     assert shelf.asked == ["a.jpg", "b.jpg", "b.jpg"]
 
 
 def test_bytes_that_were_lost_are_asked_for_again(fetch: Fetch, shelf: Shelf) -> None:
-    fetch.original(shelf, "a.jpg")
+    original(fetch, shelf, "a.jpg")
     for path in fetch.originals.folder.rglob("?" * 64):
         path.unlink()
-    assert fetch.original(shelf, "a.jpg") == b"apes"
+    assert original(fetch, shelf, "a.jpg") == b"apes"
     shelf.broken = True
-    assert fetch.original(shelf, "a.jpg") == b"apes"
+    assert original(fetch, shelf, "a.jpg") == b"apes"
 
 
 def test_a_full_disk_is_one_line_for_the_user_and_what_was_kept_stays(small_disk: Path) -> None:
@@ -143,7 +166,7 @@ def test_a_full_disk_is_one_line_for_the_user_and_what_was_kept_stays(small_disk
     def fill() -> None:
         nonlocal kept
         for key in shelf.pictures:
-            fetch.original(shelf, key)
+            original(fetch, shelf, key)
             kept += 1
 
     with pytest.raises(UserError, match="is full"):
@@ -152,7 +175,7 @@ def test_a_full_disk_is_one_line_for_the_user_and_what_was_kept_stays(small_disk
     shelf.broken = True
     later = Fetch(small_disk)
     assert kept > 5
-    assert [later.original(shelf, str(n)) for n in range(kept)] == [shelf.pictures[str(n)] for n in range(kept)]
+    assert [original(later, shelf, str(n)) for n in range(kept)] == [shelf.pictures[str(n)] for n in range(kept)]
     later.close()
 
 
@@ -163,3 +186,36 @@ def test_a_disk_too_full_for_the_listing_is_one_line_for_the_user(small_disk: Pa
         fetch.listing(many)
     fetch.close()
     assert list((small_disk / "listings").iterdir()) == []
+
+
+def test_a_listing_of_many_rows_comes_back_in_pieces_and_in_order(fetch: Fetch) -> None:
+    many = Shelf({str(n): b"" for n in range(2 * BATCH + 1)})
+    assert [part.height for part in fetch.listing(many).frames()] == [BATCH, BATCH, 1]
+    assert listed(fetch, many) == list(many.pictures)
+
+
+def test_many_come_back_in_their_order_with_what_was_made_of_them(fetch: Fetch) -> None:
+    many = Shelf({str(n): bytes([n % 251]) * (n % 7 + 1) for n in range(700)})
+    got = list(fetch.originals_of(wanted(many, *many.pictures), {"shelf": many}, len))
+    assert [row["key"] for row, _ in got] == list(many.pictures)
+    assert [one.made for _, one in got if isinstance(one, Fetched)] == [n % 7 + 1 for n in range(700)]
+
+
+def test_nobody_has_to_take_all_of_them(fetch: Fetch) -> None:
+    many = Shelf({str(n): b"x" for n in range(700)})
+    got = fetch.originals_of(wanted(many, *many.pictures), {"shelf": many}, bytes)
+    next(got)
+    got.close()
+    assert len(many.asked) < 700
+
+
+def test_what_was_forgotten_does_not_come_in_again(tmp_path: Path, shelf: Shelf) -> None:
+    first = Fetch(tmp_path)
+    (one,) = fetched(first, shelf, "a.jpg")
+    assert isinstance(one, Fetched)
+    first.close()
+    ForgottenImages(tmp_path).add(set(), {one.original_sha256})
+    later = Fetch(tmp_path)
+    assert original(later, shelf, "a.jpg") == "forgotten"
+    assert original(later, Shelf({"z.jpg": b"apes"}, name="other"), "z.jpg") == "forgotten"
+    later.close()

@@ -1,360 +1,358 @@
-"""Whatever lies in a folder ends as a clean image or as a dropped row with a reason, never as an exception."""
+"""From listings to images worth asking about: whatever a source holds ends as a row of one table or another."""
 
 import hashlib
 import io
-import struct
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
-from hypothesis import given, settings
+from drawn import picture
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, ImageDraw, PngImagePlugin
 from PIL import Image as Pillow
-from rows import make, reasons
+from rows import Answering, make, reasons, saying, table
 
 from pipeline import taxonomy
 from pipeline.doors.fetch import Fetch
-from pipeline.sources import Source
+from pipeline.errors import UserError
+from pipeline.looks.retrieval import Retrieval
+from pipeline.looks.severity import SeverityJudge
+from pipeline.looks.text import Text
+from pipeline.requests import Embed, Embedded, Line, Reply, Request, Transcribe, Transcribed, failed
+from pipeline.sources import Source, frames
 from pipeline.sources.folder import Folder
 from pipeline.stages import collect
-from pipeline.tables import Listed, Outcome
+from pipeline.tables import Description, Dropped, Image, Listed, Outcome
 
 SPA_VL = taxonomy.load("spa_vl")
-SECRET = b"secret-4711"
-"""Stands in every kind of metadata: it must be nowhere in what is kept."""
+CLASSES = ("bullying", "scams", "theft", "weapons")
 
 
-def picture(mode: str = "RGB", size: tuple[int, int] = (80, 96)) -> Pillow.Image:
-    """Red above, blue below, with a white corner at the upper left."""
-    drawn = Pillow.new("RGB", size, "red")
-    pen = ImageDraw.Draw(drawn)
-    pen.rectangle((0, size[1] // 2, size[0], size[1]), "blue")
-    pen.rectangle((0, 0, 23, 23), "white")
-    return drawn.convert(mode)
-
-
-def encoded(image: Pillow.Image, kind: str, **settings: object) -> bytes:
+def encoded(image: Pillow.Image, kind: str = "JPEG", **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **settings)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def exif(orientation: int = 1) -> Pillow.Exif:
-    tags = Pillow.Exif()
-    tags[ExifTags.Base.Orientation] = orientation
-    tags[ExifTags.Base.Artist] = SECRET.decode()
-    place = tags.get_ifd(ExifTags.IFD.GPSInfo)
-    place[ExifTags.GPS.GPSLatitudeRef] = "N"
-    place[ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 7.0)
-    place[ExifTags.GPS.GPSAreaInformation] = SECRET
-    return tags
+@dataclass
+class Shelf:
+    """A source in memory: key to class and bytes; None: the bytes have gone."""
 
-
-def with_every_metadata_of_a_jpeg() -> bytes:
-    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + SECRET + b"</x:xmpmeta>"
-    return encoded(picture(), "JPEG", exif=exif(), xmp=xmp, comment=SECRET, icc_profile=SECRET * 20)
-
-
-def with_every_metadata_of_a_png() -> bytes:
-    chunks = PngImagePlugin.PngInfo()
-    chunks.add_text("Comment", SECRET.decode())
-    chunks.add_itxt("XML:com.adobe.xmp", SECRET.decode())
-    chunks.add_text("Zipped", SECRET.decode() * 20, zip=True)
-    return encoded(picture(), "PNG", pnginfo=chunks, exif=exif())
-
-
-def sixteen_bits() -> bytes:
-    grey = b"".join(struct.pack("<H", 30_000) for _ in range(80 * 96))
-    return encoded(Pillow.frombytes("I;16", (80, 96), grey), "PNG")
-
-
-GOOD: dict[str, Callable[[], bytes]] = {
-    "plain.jpg": lambda: encoded(picture(), "JPEG"),
-    "progressive.jpeg": lambda: encoded(picture(), "JPEG", progressive=True),
-    "UPPER.JPG": lambda: encoded(picture(), "JPEG"),
-    "grey.jpg": lambda: encoded(picture("L"), "JPEG"),
-    "cmyk.jpg": lambda: encoded(picture("CMYK"), "JPEG"),
-    "metadata.jpg": with_every_metadata_of_a_jpeg,
-    "camera with a preview behind the picture.jpg": lambda: encoded(
-        picture(), "MPO", save_all=True, append_images=[picture().reduce(2)]
-    ),
-    "metadata.png": with_every_metadata_of_a_png,
-    "palette.png": lambda: encoded(picture("P"), "PNG"),
-    "transparent palette.png": lambda: encoded(picture("P"), "PNG", transparency=picture("P").getpixel((1, 1))),
-    "transparent colour.png": lambda: encoded(picture(), "PNG", transparency=(255, 0, 0)),
-    "alpha.png": lambda: encoded(picture("RGBA"), "PNG"),
-    "one bit.png": lambda: encoded(picture("1"), "PNG"),
-    "sixteen bits.png": sixteen_bits,
-    "metadata.webp": lambda: encoded(picture(), "WEBP", exif=exif(), xmp=SECRET),
-    "a PNG that is called.jpg": lambda: encoded(picture(), "PNG"),
-}
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def png_header(width: int, height: int) -> bytes:
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
-def moving(kind: str) -> bytes:
-    return encoded(picture(), kind, save_all=True, append_images=[picture().rotate(180)])
-
-
-BAD: dict[str, tuple[Callable[[], bytes], str]] = {
-    "empty.jpg": (lambda: b"", "not an image"),
-    "text.jpg": (lambda: b"Dear diary, this is no picture.\n" * 50, "not an image"),
-    "vector.png": (lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99"/>', "not an image"),
-    "moving gif.jpg": (lambda: moving("GIF"), "not an image"),
-    "tiff.jpg": (lambda: encoded(picture(), "TIFF"), "not an image"),
-    "moving.webp": (lambda: moving("WEBP"), "animated"),
-    "moving.png": (lambda: moving("PNG"), "animated"),
-    "cut.jpg": (lambda: encoded(picture(), "JPEG")[:700], "broken image (OSError)"),
-    "cut.png": (lambda: encoded(picture(), "PNG")[:120], "broken image (OSError)"),
-    "header only.jpg": (lambda: b"\xff\xd8\xff", "not an image"),
-    "bomb.png": (lambda: png_header(100_000, 100_000), "too many pixels"),
-    "large.png": (lambda: png_header(8_000, 7_000), "too many pixels"),
-    "tiny.png": (lambda: encoded(picture(size=(63, 400)), "PNG"), "too small"),
-    "one pixel.png": (lambda: encoded(Pillow.new("RGB", (1, 1)), "PNG"), "too small"),
-}
-
-
-def in_a_folder(folder: Path, **files: bytes) -> Folder:
-    for name, data in files.items():
-        path = folder / "pictures" / "bullying" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return Folder(folder / "pictures")
-
-
-def collected(
-    workspace: Path, *sources: Source, limit: int | None = None, of: taxonomy.Taxonomy = SPA_VL
-) -> tuple[Outcome, list[bytes]]:
-    """The table, and the bytes that are kept for its rows."""
-    fetch = Fetch(workspace)
-    try:
-        made = collect.images(sources=sources, taxonomy=of, fetch=fetch, limit=limit)
-        return made, [fetch.images.read(i) for i in made.kept["id"]]
-    finally:
-        fetch.close()
-
-
-def segments(jpeg: bytes) -> Iterator[int]:
-    """The markers of a JPEG file up to its pixels: APP1 to APP15 (E1 to EF) and COM (FE) are metadata."""
-    place = 2
-    while (marker := jpeg[place + 1]) != 0xDA:
-        yield marker
-        place += 2 + int(struct.unpack(">H", jpeg[place + 2 : place + 4])[0])
-
-
-def assert_clean(jpeg: bytes, size: tuple[int, int]) -> None:
-    assert not [m for m in segments(jpeg) if 0xE1 <= m <= 0xEF or m == 0xFE]
-    assert SECRET not in jpeg
-    with Pillow.open(io.BytesIO(jpeg)) as opened:
-        assert (opened.format, opened.mode, opened.size) == ("JPEG", "RGB", size)
-        assert not opened.getexif()
-        opened.load()
-
-
-@pytest.mark.parametrize("name", GOOD)
-def test_a_sound_image_is_kept_without_any_metadata(name: str, workspace: Path, tmp_path: Path) -> None:
-    original = GOOD[name]()
-    made, (kept,) = collected(workspace, in_a_folder(tmp_path, **{name: original}))
-    (row,) = made.kept.iter_rows(named=True)
-    assert row["id"] == hashlib.sha256(kept).hexdigest()
-    assert row["original_sha256"] == hashlib.sha256(original).hexdigest()
-    assert row["key"] == f"bullying/{name}"
-    assert row["subcategory"] == "bullying"
-    assert_clean(kept, (row["width"], row["height"]))
-    assert (row["width"], row["height"]) == (80, 96)
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_an_unfit_file_is_dropped_with_its_reason(name: str, workspace: Path, tmp_path: Path) -> None:
-    data, reason = BAD[name]
-    made, _ = collected(workspace, in_a_folder(tmp_path, **{name: data()}))
-    assert made.kept.is_empty()
-    assert made.dropped.rows() == [("images", f"folder/bullying/{name}", reason, None)]
-    assert made.considered == 1
-
-
-def test_good_and_bad_files_in_one_folder_all_count(workspace: Path, tmp_path: Path) -> None:
-    files = {name: data() for name, data in GOOD.items()} | {name: data() for name, (data, _) in BAD.items()}
-    made, kept = collected(workspace, in_a_folder(tmp_path, **files))
-    assert made.considered == len(files) == made.kept.height + made.dropped.height
-    assert made.kept.height == len(set(made.kept["id"])) == len(kept)
-    assert set(reasons(made)) == {reason for _, reason in BAD.values()} | {"duplicate"}
-
-
-def test_the_same_bytes_in_two_files_are_one_image(workspace: Path, tmp_path: Path) -> None:
-    data = encoded(picture(), "PNG")
-    made, _ = collected(workspace, in_a_folder(tmp_path, **{"a.png": data, "b.png": data}))
-    assert made.kept["key"].to_list() == ["bullying/a.png"]
-    assert made.dropped.select("id", "reason").rows() == [("folder/bullying/b.png", "duplicate")]
-    assert made.kept["id"][0] in made.dropped["detail"][0]
-    assert made.considered == 2
-
-
-@pytest.mark.parametrize(
-    ("orientation", "corner"),
-    {1: "upper left", 2: "upper right", 3: "lower right", 4: "lower left",
-     5: "upper left", 6: "upper right", 7: "lower right", 8: "lower left"}.items(),
-)  # fmt: skip
-def test_an_image_is_turned_as_its_exif_says(orientation: int, corner: str) -> None:
-    """The corner that is white, after EXIF's definition of the eight orientations."""
-    data, size, changes = collect.rebuilt(encoded(picture(), "JPEG", exif=exif(orientation), quality=95))
-    width, height = size
-    places = {"upper left": (5, 5), "upper right": (width - 5, 5), "lower left": (5, height - 5)}
-    places["lower right"] = (width - 5, height - 5)
-    with Pillow.open(io.BytesIO(data)) as opened:
-        bright = {name: sum(opened.getpixel(place)) for name, place in places.items()}  # type: ignore[arg-type]
-    assert max(bright, key=lambda name: bright[name]) == corner
-    assert size == ((80, 96) if orientation < 5 else (96, 80))
-    assert ("turned" in changes) == (orientation != 1)
-
-
-def test_what_is_transparent_becomes_white() -> None:
-    clear = picture("RGBA")
-    clear.putalpha(0)
-    for data in (encoded(clear, "PNG"), encoded(clear, "WEBP"), GOOD["transparent colour.png"]()):
-        rebuilt, _, _ = collect.rebuilt(data)
-        with Pillow.open(io.BytesIO(rebuilt)) as opened:
-            assert min(opened.getpixel((60, 10))) > 245  # type: ignore[arg-type]
-
-
-def test_sixteen_bits_of_grey_keep_their_brightness() -> None:
-    data, _, changes = collect.rebuilt(sixteen_bits())
-    with Pillow.open(io.BytesIO(data)) as opened:
-        assert abs(opened.getpixel((9, 9))[0] - 30_000 / 256) < 3  # type: ignore[index]
-    assert "converted to RGB" in changes
-
-
-def test_a_large_image_is_scaled_down_in_proportion() -> None:
-    data, size, changes = collect.rebuilt(encoded(picture(size=(2400, 600)), "PNG"))
-    assert size == (1024, 256)
-    assert changes == ("scaled", "re-encoded as JPEG")
-    assert_clean(data, size)
-
-
-def test_an_image_of_just_the_smallest_size_is_kept() -> None:
-    assert collect.rebuilt(encoded(picture(size=(64, 64)), "PNG"))[1] == (64, 64)
-
-
-def test_the_same_original_always_gives_the_same_bytes() -> None:
-    assert collect.rebuilt(GOOD["metadata.jpg"]()) == collect.rebuilt(GOOD["metadata.jpg"]())
-
-
-def clean_or_unfit(data: bytes) -> None:
-    try:
-        rebuilt, size, _ = collect.rebuilt(data)
-    except collect.Unfit:
-        return
-    assert_clean(rebuilt, size)
-
-
-@pytest.mark.parametrize("value", [0, 1, 0x80, 0xFF])
-def test_no_broken_byte_of_an_exif_block_gets_through(value: int) -> None:
-    """Pillow cannot write every EXIF block that it reads."""
-    data = encoded(picture(size=(64, 64)), "JPEG", exif=exif(6), quality=10)
-    start = data.index(b"Exif")
-    for place in range(start, start + data[start:].index(b"\xff\xdb")):
-        clean_or_unfit(data[:place] + bytes([data[place] ^ value if value == 0x80 else value]) + data[place + 1 :])
-
-
-@settings(derandomize=True, max_examples=120, deadline=None)
-@given(
-    name=st.sampled_from(["metadata.jpg", "metadata.png", "metadata.webp", "progressive.jpeg", "palette.png"]),
-    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=12),
-    early=st.booleans(),
-    cut=st.one_of(st.none(), st.floats(0, 1)),
-)
-def test_flipped_bits_end_as_a_clean_image_or_with_a_reason(
-    name: str, flips: list[tuple[float, int]], early: bool, cut: float | None
-) -> None:
-    data = bytearray(GOOD[name]())
-    for place, bit in flips:
-        data[int(place * (min(600, len(data)) if early else len(data)))] ^= 1 << bit
-    clean_or_unfit(bytes(data if cut is None else data[: int(cut * len(data))]))
-
-
-@settings(derandomize=True, max_examples=60, deadline=None)
-@given(
-    st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\x20\0\0\0WEBPVP8 "]),
-    st.binary(max_size=300),
-)
-def test_noise_is_never_an_exception(head: bytes, noise: bytes) -> None:
-    clean_or_unfit(head + noise)
-
-
-def test_a_file_that_belongs_to_no_class_is_dropped(workspace: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "pictures"
-    for place in ("above.jpg", "Threaten/known by an alias.jpg", "no such class/x.jpg"):
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        (folder / place).write_bytes(encoded(picture(), "JPEG"))
-    made, _ = collected(workspace, Folder(folder))
-    assert made.kept["subcategory"].to_list() == ["threats"]
-    assert reasons(made) == {"no class": 2}
-    assert "no such class is no subcategory of SPA-VL" in made.dropped["detail"].to_list()
-
-
-def test_a_class_that_allows_no_images_gets_none(workspace: Path, tmp_path: Path) -> None:
-    tree = SPA_VL.model_dump()
-    tree["nodes"][0]["image_allowed"] = False
-    closed = taxonomy.Taxonomy.model_validate(tree)
-    made, _ = collected(workspace, in_a_folder(tmp_path, **{"a.jpg": encoded(picture(), "JPEG")}), of=closed)
-    assert made.dropped.select("reason", "detail").rows() == [("class without images", "bullying")]
-    assert not list((workspace / "originals").glob("??/*")), "its bytes were not even fetched"
-
-
-def test_a_link_out_of_the_folder_is_not_followed(workspace: Path, tmp_path: Path) -> None:
-    source = in_a_folder(tmp_path, **{"own.jpg": encoded(picture(), "JPEG")})
-    (tmp_path / "private.jpg").write_bytes(encoded(picture(size=(90, 90)), "JPEG"))
-    (tmp_path / "pictures" / "bullying" / "link.jpg").symlink_to(tmp_path / "private.jpg")
-    made, _ = collected(workspace, source)
-    assert made.kept["key"].to_list() == ["bullying/own.jpg"]
-    assert reasons(made) == {"not fetched": 1}
-
-
-@dataclass(frozen=True)
-class Gone:
-    """A source whose second file has gone since it was listed."""
-
-    name: str = "gone"
+    pictures: dict[str, tuple[str | None, bytes | None]]
+    name: str = "shelf"
+    read_keys: list[str] = field(default_factory=list)
 
     def revision(self) -> str:
         return "1"
 
-    def listing(self) -> Iterator[Listed]:
-        for key in ("there", "gone"):
-            yield make(Listed, source=self.name, key=key, subcategory="scams", licence="CC0-1.0", creator="Ann")
+    def listing(self) -> Iterator[pl.DataFrame]:
+        return frames(
+            make(Listed, source=self.name, key=key, subcategory=subcategory, licence="CC0-1.0", creator="Ann")
+            for key, (subcategory, _) in self.pictures.items()
+        )
 
-    def read(self, key: str) -> bytes:
-        if key == "gone":
-            raise FileNotFoundError("the file has gone")
-        return encoded(picture(), "JPEG")
-
-
-def test_a_file_that_has_gone_is_a_dropped_row(workspace: Path) -> None:
-    made, _ = collected(workspace, Gone())
-    assert made.kept.select("key", "licence", "creator").rows() == [("there", "CC0-1.0", "Ann")]
-    assert made.dropped.select("id", "reason", "detail").rows() == [("gone/gone", "not fetched", "the file has gone")]
+    def read(self, row: dict[str, Any]) -> bytes:
+        self.read_keys.append(row["key"])
+        data = self.pictures[row["key"]][1]
+        if data is None:
+            raise FileNotFoundError("it has gone")
+        return data
 
 
-def test_a_limit_takes_a_prefix_over_all_sources(workspace: Path, tmp_path: Path) -> None:
-    files = {f"{n}.png": encoded(picture(size=(80, 80 + n)), "PNG") for n in range(3)}
-    sources = (in_a_folder(tmp_path, **files), Gone())
-    whole, _ = collected(workspace, *sources)
-    for limit in range(1, 6):
-        part, _ = collected(workspace, *sources, limit=limit)
-        assert part.considered == limit
-        assert part.kept.equals(whole.kept.head(min(limit, 4)))
+@dataclass
+class Ranked(Shelf):
+    """One that has embeddings, too."""
+
+    model: str = "clip"
+    directions: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def vectors(self) -> Iterator[np.ndarray]:
+        for key in self.pictures:
+            yield np.array([self.directions[key]], dtype=np.float16)
 
 
-def test_without_sources_there_are_no_images(workspace: Path) -> None:
-    made, _ = collected(workspace)
-    assert made.considered == 0
+def shelf(*keys: str, subcategory: str | None = "scams", name: str = "shelf") -> Shelf:
+    return Shelf({key: (subcategory, encoded(picture(key))) for key in keys}, name)
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Iterator[Fetch]:
+    door = Fetch(tmp_path / "workspace")
+    yield door
+    door.close()
+
+
+def wanted(fetch: Fetch, *sources: Source, **options: Any) -> Outcome:
+    return collect.wanted(sources=sources, taxonomy=SPA_VL, fetch=fetch, **options)
+
+
+def collected(fetch: Fetch, *sources: Source, **options: Any) -> Outcome:
+    return collect.images(wanted(fetch, *sources, **options).kept, sources=sources, fetch=fetch)
+
+
+def test_a_row_says_where_its_image_came_from_and_what_was_done_to_it(fetch: Fetch) -> None:
+    source = shelf("a.jpg")
+    (row,) = collected(fetch, source).kept.iter_rows(named=True)
+    assert row["id"] == row["group"] == hashlib.sha256(fetch.images.read(row["id"])).hexdigest()
+    assert row["original_sha256"] == hashlib.sha256(source.pictures["a.jpg"][1] or b"").hexdigest()
+    assert (row["source"], row["key"], row["revision"]) == ("shelf", "a.jpg", "1")
+    assert (row["subcategory"], row["licence"], row["creator"]) == ("scams", "CC0-1.0", "Ann")
+    assert (row["width"], row["height"]) == (320, 256)
+    assert "re-encoded as JPEG" in row["changes"]
+    assert row["retrieved_at"] is None
+
+
+def test_two_sources_of_one_name_are_one_line_for_the_user(fetch: Fetch) -> None:
+    with pytest.raises(UserError, match="two sources have one name"):
+        wanted(fetch, shelf("a"), shelf("b"))
+
+
+def test_a_class_that_is_none_is_left_out_and_named(fetch: Fetch) -> None:
+    sources = (shelf("a", subcategory="no such class"), shelf("b", subcategory=None, name="other"))
+    made = wanted(fetch, *sources, shelf("c", subcategory="Threaten", name="third"))
+    assert made.kept["subcategory"].to_list() == ["threats"]
+    assert made.dropped.select("id", "reason", "detail").rows() == [
+        ("shelf/a", "no class", "no such class"), ("other/b", "no class", None),
+    ]  # fmt: skip
+
+
+def test_a_class_that_allows_no_images_gets_none(fetch: Fetch) -> None:
+    tree = SPA_VL.model_dump()
+    tree["nodes"][0]["image_allowed"] = False
+    closed, source = taxonomy.Taxonomy.model_validate(tree), shelf("a", subcategory="bullying")
+    made = collect.wanted(sources=(source,), taxonomy=closed, fetch=fetch)
+    assert made.dropped.select("reason", "subcategory").rows() == [("class without images", "bullying")]
+    assert source.read_keys == []
+
+
+def test_of_very_many_that_nobody_wants_the_first_have_rows_and_the_others_are_counted(fetch: Fetch) -> None:
+    many = Shelf({str(n): (f"odd {n}", None) for n in range(collect.SHOWN + 700)})
+    made = wanted(fetch, many)
+    assert (made.considered, made.dropped.height, made.passed) == (
+        collect.SHOWN + 700,
+        collect.SHOWN,
+        {"no class": 700},
+    )
+
+
+def test_a_limit_cuts_a_prefix_in_which_classes_take_turns(fetch: Fetch) -> None:
+    sources = [Shelf({f"{c}{n}": (c, None) for n in range(5)}, name=c) for c in CLASSES]
+    whole = wanted(fetch, *sources)
+    assert Counter(whole.kept["subcategory"].head(8)) == dict.fromkeys(CLASSES, 2)
+    for limit in (1, 4, 7, 20, 30):
+        part = wanted(fetch, *sources, limit=limit)
+        assert part.kept.equals(whole.kept.head(limit))
+        assert part.considered == whole.considered
+        assert reasons(part) == ({"beyond the limit": 20 - limit} if limit < 20 else {})
+
+
+def test_of_each_class_only_so_many_are_wanted_and_others_added_change_no_luck(fetch: Fetch) -> None:
+    few, many = (Shelf({f"{n}": ("scams", None) for n in range(size)}, name="s") for size in (40, 400))
+    first = set(wanted(fetch, few, per_subcategory=10).kept["key"])
+    made = wanted(Fetch(fetch.originals.folder.parent.parent / "other"), many, per_subcategory=10)
+    assert len(first) == made.kept.height == 10
+    assert reasons(made) == {"over its share": 390}
+    assert first & set(made.kept["key"]) == {k for k in made.kept["key"] if int(k) < 40}
+
+
+def test_every_wanted_image_is_kept_or_dropped_with_a_reason(fetch: Fetch) -> None:
+    source = shelf("good.jpg")
+    source.pictures |= {
+        "gone.jpg": ("scams", None), "text.jpg": ("scams", b"no picture"), "again.jpg": source.pictures["good.jpg"],
+        "copy.webp": ("scams", encoded(picture("good.jpg").resize((480, 384)), "WEBP", quality=80)),
+        "tiny.png": ("scams", encoded(picture("x", (30, 30)), "PNG")), "other.png": ("scams", encoded(picture("o"), "PNG")),
+    }  # fmt: skip
+    made = collected(fetch, source)
+    assert made.considered == 7
+    assert made.kept.height == 2
+    assert set(made.dropped["subcategory"]) == {"scams"}
+    found = reasons(made)
+    assert found.pop("not an image") == found.pop("not fetched") == 1
+    assert found.pop("duplicate", 0) + found.pop("near-duplicate", 0) == 2
+    assert len(found) == 1, "the tiny one"
+
+
+def test_near_duplicates_of_several_sources_merge_to_the_first_of_them(fetch: Fetch) -> None:
+    first, others = shelf("a", "b"), Shelf({}, name="z")
+    others.pictures["copy of a"] = ("theft", encoded(picture("a").resize((200, 160)), quality=60))
+    made = collected(fetch, first, others)
+    standing = {row["key"]: row["id"] for row in made.kept.iter_rows(named=True)}
+    assert len(standing) == 2
+    (gone,) = made.dropped.iter_rows(named=True)
+    assert gone["reason"] == "near-duplicate"
+    assert gone["detail"].removeprefix("of ") in standing.values()
+    assert made.kept["group"].to_list() == made.kept["id"].to_list()
+
+
+def test_what_was_made_once_is_made_the_same_again(fetch: Fetch) -> None:
+    source = shelf("a", "b", "c")
+    assert collected(fetch, source).kept.equals(collected(fetch, source).kept)
+    assert Counter(source.read_keys) == dict.fromkeys("abc", 1)
+
+
+def test_a_folder_with_anything_in_it_adds_up(fetch: Fetch, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures" / "scams"
+    folder.mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(encoded(picture("a")))
+    (folder / "drawing.svg").write_text("<svg/>")
+    (folder / "notes.txt").write_text("nothing to see")
+    (folder.parent / "no class.jpg").write_bytes(encoded(picture("b")))
+    chosen = wanted(fetch, source := Folder(folder.parent))
+    made = collect.images(chosen.kept, sources=(source,), fetch=fetch)
+    assert chosen.considered == 4
+    assert reasons(chosen) == {"no class": 1}
+    assert reasons(made) == {"not an image": 2}
+    assert made.kept.height == 1
+
+
+RETRIEVAL = Retrieval("clip", per_keyword=2, template="{keyword}")
+NODES = {leaf: SPA_VL.leaves[leaf][2] for leaf in CLASSES}
+
+
+def direction(leaf: str | None, size: float = 1.0) -> tuple[float, ...]:
+    """A vector that points at one class's keywords, or nowhere near them."""
+    return (*(size if leaf == c else 0.01 for c in CLASSES), 0.0 if leaf else 1.0)
+
+
+def embedding(request: Request) -> Reply:
+    """Keywords of a class all point its way; an image points where its first byte says."""
+    assert isinstance(request, Embed)
+    leaf = next((c for c in CLASSES if request.text in NODES[c].keywords), None)
+    if request.image is not None:
+        leaf = (*CLASSES, None)[int(request.image[0], 16) % 5]
+    vector = direction(leaf)
+    return Reply(result=Embedded(vector=vector))
+
+
+def test_a_source_with_embeddings_is_ranked_before_anything_is_fetched(fetch: Fetch) -> None:
+    source = Ranked({f"{c}{n}": (None, None) for c in (*CLASSES, "none") for n in range(4)})
+    source.directions = {k: direction(k[:-1] if k[:-1] in CLASSES else None, 1 + int(k[-1])) for k in source.pictures}
+    made = wanted(fetch, source, generate=Answering(embedding), retrieval=RETRIEVAL, per_subcategory=2)
+    by_class = made.kept.group_by("subcategory").agg("key").sort("subcategory")
+    found = {leaf: {k[:-1] for k in keys} for leaf, keys in by_class.iter_rows() if leaf in CLASSES}
+    assert all(found[c] == {c} for c in CLASSES)
+    assert Counter(made.kept["subcategory"])["scams"] == 2
+    assert made.kept["similarity"].min() is not None
+    assert made.kept.filter(pl.col("subcategory") == "scams")["keyword"].is_in(list(NODES["scams"].keywords)).all()
+    assert made.considered == 20
+    assert source.read_keys == []
+
+
+def test_images_without_a_class_are_placed_by_what_they_show() -> None:
+    rows = table(Image, *({"id": f"{n:x}" * 64, "subcategory": None, "group": f"{n:x}" * 64} for n in range(16)))
+    made = collect.selected(
+        rows, taxonomy=SPA_VL, generate=Answering(embedding), retrieval=RETRIEVAL, per_subcategory=2
+    )
+    assert made.considered == 16
+    for row in made.kept.iter_rows(named=True):
+        if row["subcategory"] in CLASSES:
+            assert (*CLASSES, None)[int(row["id"][0], 16) % 5] in (row["subcategory"], None)
+        assert row["keyword"] in SPA_VL.leaves[row["subcategory"]][2].keywords
+    assert max(Counter(made.kept["subcategory"]).values()) <= 2
+    assert set(reasons(made)) <= {"not among the best", "over its share"}
+
+
+def test_an_image_that_cannot_be_embedded_is_dropped_with_the_models_error() -> None:
+    def answer(request: Request) -> Reply:
+        return failed("unreadable_image") if isinstance(request, Embed) and request.image else embedding(request)
+
+    rows = table(Image, {"id": "a" * 64, "subcategory": None})
+    made = collect.selected(rows, taxonomy=SPA_VL, generate=Answering(answer), retrieval=RETRIEVAL)
+    assert reasons(made) == {"not embedded: unreadable_image": 1}
+
+
+def test_without_retrieval_an_image_without_a_class_is_dropped() -> None:
+    made = collect.selected(table(Image, {"id": "a", "subcategory": None}), taxonomy=SPA_VL)
+    assert reasons(made) == {"no class": 1}
+
+
+def said(image: str, **columns: Any) -> dict[str, Any]:
+    return {"id": f"{image} {columns}", "image": image} | columns
+
+
+def test_images_with_too_much_text_or_harm_leave_but_words_drawn_on_purpose_may_stay() -> None:
+    rows = table(
+        Image,
+        {"id": "a", "subcategory": "scams"}, {"id": "b", "subcategory": "scams"}, {"id": "c", "subcategory": "scams"},
+        {"id": "d", "subcategory": "scams", "text": "Ways to cheat"},
+    )  # fmt: skip
+    words = [said(i, aspect="text", share=s) for i, s in (("a", 0.1), ("b", 0.6), ("c", 0.2), ("d", 0.9))]
+    harm = [said(i, aspect="severity", severity=s) for i, s in (("a", "moderate"), ("b", "none"), ("c", "severe"))]
+    made = collect.selected(
+        rows, taxonomy=SPA_VL, descriptions=table(Description, *words, *harm), most_text=0.5, most_severe="moderate"
+    )
+    assert made.kept["id"].to_list() == ["a", "d"]
+    assert reasons(made) == {"too much text": 1, "too severe": 1}
+    assert made.kept.columns == rows.columns
+
+
+def test_of_each_subcategory_the_most_similar_stay() -> None:
+    rows = [{"id": str(n), "subcategory": "scams", "similarity": n / 10} for n in range(5)]
+    made = collect.selected(
+        table(Image, *rows, {"id": "x", "subcategory": "theft"}), taxonomy=SPA_VL, per_subcategory=2
+    )
+    assert made.kept["id"].to_list() == ["3", "4", "x"]
+    assert reasons(made) == {"over its share": 3}
+
+
+def test_every_look_describes_every_image() -> None:
+    def answer(request: Request) -> Reply:
+        if isinstance(request, Transcribe):
+            return Reply(result=Transcribed(lines=(Line(text="SALE TODAY", score=0.99, box=(0.0, 0.0, 0.5, 0.5)),)))
+        return saying(json.dumps({"severity": "minor"}))
+
+    rows = table(Image, {"id": "a"}, {"id": "b"})
+    made = collect.descriptions(rows, looks=(Text("rapidocr"), SeverityJudge("judge")), generate=Answering(answer))
+    assert Counter(made.kept["aspect"]) == {"text": 2, "severity": 2}
+    assert set(made.kept.filter(pl.col("aspect") == "text").select("text", "share").rows()) == {("SALE TODAY", 0.25)}
+    assert set(made.kept["severity"].drop_nulls()) == {"minor"}
+    assert collect.descriptions(rows, looks=(), generate=Answering(answer)).considered == 0
+
+
+def test_what_is_short_is_listed_with_what_became_of_the_others() -> None:
+    kept = table(
+        Image, *({"id": str(n), "subcategory": "scams"} for n in range(3)), {"id": "t", "subcategory": "theft"}
+    )
+    gone = table(
+        Dropped, {"id": "1", "reason": "too small", "subcategory": "theft"}, {"id": "2", "reason": "too small", "subcategory": "theft"},
+        {"id": "3", "reason": "duplicate", "subcategory": "theft"}, {"id": "4", "reason": "duplicate", "subcategory": None},
+    )  # fmt: skip
+    made = collect.short_images(kept, gone, gone.head(1), taxonomy=SPA_VL, target=3)
+    short = {row["subcategory"]: row for row in made.kept.iter_rows(named=True)}
+    assert "scams" not in short
+    assert len(short) == 52
+    assert (short["theft"]["found"], short["theft"]["wanted"]) == (1, 3)
+    assert short["theft"]["why"] == ["3 too small", "1 duplicate"]
+    assert short["weapons"]["why"] == []
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kinds=st.lists(st.tuples(st.sampled_from([*CLASSES, "odd", None]), st.sampled_from(["a", "b", "gone", "junk"])), max_size=30),
+    most=st.one_of(st.none(), st.integers(1, 5)), limit=st.one_of(st.none(), st.integers(1, 20)),
+)  # fmt: skip
+def test_counts_add_up_through_the_whole_stage(
+    tmp_path_factory: pytest.TempPathFactory, kinds: list[tuple[str | None, str]], most: int | None, limit: int | None
+) -> None:
+    data = {"a": encoded(picture("a")), "b": encoded(picture("b")), "gone": None, "junk": b"junk"}
+    source = Shelf({str(n): (leaf, data[kind]) for n, (leaf, kind) in enumerate(kinds)} or {"0": ("scams", None)})
+    fetch = Fetch(tmp_path_factory.mktemp("workspace"))
+    chosen = wanted(fetch, source, per_subcategory=most, limit=limit)
+    made = collect.images(chosen.kept, sources=(source,), fetch=fetch)
+    final = collect.selected(made.kept, taxonomy=SPA_VL, per_subcategory=1)
+    fetch.close()
+    assert chosen.considered == len(source.pictures)
+    assert made.considered == chosen.kept.height
+    assert final.considered == made.kept.height
+    lost = sum(o.dropped.height + sum(o.passed.values()) for o in (chosen, made, final))
+    assert lost + final.kept.height == len(source.pictures)
+
+
+def test_without_sources_there_are_no_images(fetch: Fetch) -> None:
+    assert collected(fetch).considered == 0

@@ -1,11 +1,11 @@
 """An image put in words, for a model that cannot see: what is measured of its pixels, and the text that OCR reads."""
 
 import io
-import warnings
-from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from pipeline.backends.ocr import Pixels, Reader
 
 MAX_WORDS = 14
 SURE = 0.6
@@ -19,17 +19,11 @@ _COLOURS = {
 }  # fmt: skip
 
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-"""(height, width, 3), RGB."""
-
-
 class Sight:
     """Looks at images; needs rapidocr."""
 
     def __init__(self) -> None:
-        from rapidocr import RapidOCR
-
-        self._ocr = RapidOCR(params={"Global.log_level": "error"})
+        self._reader = Reader()
 
     def describe(self, data: bytes) -> str:
         """Two sentences: shape, colours, light and detail; and the text on it, or that there is none."""
@@ -42,12 +36,7 @@ class Sight:
         )
 
     def _read(self, pixels: Pixels) -> str:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found: Any = self._ocr(np.ascontiguousarray(pixels[:, :, ::-1]))
-        if found.txts is None:
-            return ""
-        sure = [t for t, score in zip(found.txts, found.scores, strict=True) if score >= SURE and len(t) > 2]
+        sure = [line.text for line in self._reader.lines(pixels) if line.score >= SURE and len(line.text) > 2]
         return " ".join(" ".join(sure).split()[:MAX_WORDS]).replace('"', "'")
 
 

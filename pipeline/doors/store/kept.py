@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from pipeline.requests import Answer, Classified, Embedded, Failure, Record, Reply, Request, Scored
+from pipeline.requests import Answer, Classified, Embedded, Failure, Record, Reply, Request, Scored, Transcribed
 
 Row = dict[str, Any]
 
@@ -44,6 +44,7 @@ COLUMNS = pa.schema({
     "logprobs": pa.list_(pa.float64()),
     "labels": pa.map_(pa.string(), pa.float64()),
     "vector": pa.list_(pa.float64()),
+    "lines": pa.list_(pa.struct({"text": pa.string(), "score": pa.float64(), "box": pa.list_(pa.float64())})),
     "answered_by": pa.string(),
     "provider_id": pa.string(),
     "tokens_in": pa.int64(),
@@ -55,7 +56,7 @@ COLUMNS = pa.schema({
 """Of a row. `kind`: of the result; null where the row makes its request owed again. `request`: JSON. The others are the
 fields of `Kept`, `Reply` and its result."""
 
-_RESULTS = {r.model_fields["kind"].default: r for r in (Answer, Scored, Classified, Embedded, Failure)}
+_RESULTS = {r.model_fields["kind"].default: r for r in (Answer, Scored, Classified, Embedded, Transcribed, Failure)}
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 _NAMES = frozenset(COLUMNS.names)
 _ID = re.compile("[0-9a-f]{32}")

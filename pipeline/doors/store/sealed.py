@@ -74,7 +74,10 @@ class Sealed:
     def group(self, number: int, columns: tuple[str, ...] = tuple(COLUMNS.names)) -> pa.Table:
         """Some columns of one row group. UserError: it is damaged."""
         with _sound(self.path):
-            return self._file.read_row_group(number, list(columns))
+            table = self._file.read_row_group(number, list(columns))
+        for new in [c for c in columns if c not in table.column_names]:  # sealed before there was such a column
+            table = table.append_column(COLUMNS.field(new), pa.nulls(table.num_rows, COLUMNS.field(new).type))
+        return table.select(columns)
 
     def groups(self, columns: Sequence[str]) -> Iterator[tuple[list[int], list[Row]]]:
         """See `Segment`."""

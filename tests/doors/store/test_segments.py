@@ -29,10 +29,12 @@ from pipeline.requests import (
     Embed,
     Embedded,
     Failure,
+    Line,
     Message,
     Reply,
     Score,
     Scored,
+    Transcribed,
     failed,
     images_of,
     request_id,
@@ -55,6 +57,10 @@ REQUESTS: st.SearchStrategy[AnyRequest] = st.one_of(
 RESULTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(Answer, text=TEXT, reasoning=MAYBE, finish=st.sampled_from(["stop", "length", "refusal"])),
     st.builds(Scored, logprobs=st.lists(NUMBER, max_size=4).map(tuple)),
+    st.builds(
+        Transcribed,
+        lines=st.lists(st.builds(Line, text=TEXT, score=NUMBER, box=st.tuples(*[NUMBER] * 4)), max_size=3).map(tuple),
+    ),
     st.builds(Classified, labels=st.dictionaries(TEXT, NUMBER, max_size=3)),
     st.builds(Embedded, vector=st.lists(NUMBER, max_size=4).map(tuple)),
     st.builds(Failure, error=st.sampled_from(["refused", "bad_request"]), message=TEXT),
@@ -91,7 +97,7 @@ def test_a_row_gives_back_what_was_kept_from_a_line_and_from_parquet(kept: list[
 
 
 def test_every_field_of_a_reply_has_a_column() -> None:
-    records = (Answer, Scored, Classified, Embedded, Failure, Reply, Kept)
+    records = (Answer, Scored, Classified, Embedded, Transcribed, Failure, Reply, Kept)
     fields = {field for record in records for field in record.model_fields} - {"result", "reply"}
     assert fields | {"model"} == set(COLUMNS.names)
 
