@@ -216,7 +216,8 @@ class Prompt(Row):
     harm_by: str | None
     """Who says so: a model's name in models.toml, or `kind`: what its writer was told to write."""
     writer: str
-    """The model that wrote it; `fallback` (hand-written, because the writer failed); or the source it was given by."""
+    """The model that wrote it; `fallback` (hand-written, because the writer failed); `hand` (hand-written, as all of its
+    kind); or the source it was given by."""
     template: str | None
     """Name and hash of the template the writer was asked with."""
     parent_id: str | None
@@ -224,7 +225,7 @@ class Prompt(Row):
     request_id: str | None
     """The kept reply it was read from."""
     note: str | None
-    """Why the fallback was used."""
+    """Why the fallback was used, and what gates could not tell."""
 
 
 class Response(Row):

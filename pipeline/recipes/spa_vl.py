@@ -167,7 +167,7 @@ def build(run: Run[Pool]) -> None:
         question.prompts, drafts, images, taxonomy=TAXONOMY, generate=generate, gates=pool.gates, harm=pool.harm,
         benchmarks=run.benchmarks, per_cell=IMAGES,
     )  # fmt: skip
-    run(question.shortfalls, prompts, drafts.dropped, prompts.dropped, taxonomy=TAXONOMY, wanted=IMAGES, kinds=KINDS)
+    run(question.short_prompts, prompts, drafts.dropped, prompts.dropped, taxonomy=TAXONOMY, wanted=IMAGES, kinds=KINDS)
     responses = run(sample.responses, prompts, respondents=pool.respondents, k=pool.k, generate=generate)
     judgments = run(judge.judgments, prompts, responses, judges=pool.judges, generate=generate)
     candidates = run(judge.candidates, responses, judgments, rule=DifferentSafetyGroup(groups=5))

@@ -59,7 +59,9 @@ def models(tables: Iterable[pl.LazyFrame]) -> set[str]:
         column = next((c for c in ("model", "writer") if c in columns), None)
         if column and "request_id" in columns:
             found |= set(table.filter(pl.col("request_id").is_not_null()).select(column).unique().collect()[column])
-    return found - {"fallback"}  # a hand-written prompt, which names the reply that would not do
+        if "harm_by" in columns:
+            found |= set(table.select("harm_by").unique().drop_nulls().collect()["harm_by"])
+    return found - {"fallback", "kind"}  # a hand-written prompt names the reply that would not do; a kind is no model
 
 
 def _inputs(made: list[Made]) -> dict[str, str]:

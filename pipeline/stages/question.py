@@ -1,192 +1,237 @@
-"""question: images → prompts. An easy question first; then harder ones made from it, in a second round."""
+"""question: images → drafts (what writers write on them); questions of others → given; drafts → prompts (what passes every
+gate, balanced); prompts → short_prompts."""
 
-import re
 from collections.abc import Mapping
-from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
-import yaml
 
-from pipeline import PROMPTS, templates
 from pipeline.doors.generate import Generate
-from pipeline.requests import Answer, Chat, Failure, Message, Reply
-from pipeline.tables import Dropped, Kind, Outcome, Prompt, chance, frame, gather, outcome, row_id
+from pipeline.errors import UserError
+from pipeline.gates import fault, near_duplicates
+from pipeline.gates import language as languages
+from pipeline.gates.contamination import Benchmarks
+from pipeline.gates.harm import HarmOf
+from pipeline.gates.sieve import Sieve, kind_of, where
+from pipeline.gates.verdicts import OWED, ModelGate
+from pipeline.tables import Dropped, Harm, Image, Kind, Outcome, Shortfall, frame, outcome, row_id
 from pipeline.taxonomy import Taxonomy, pairs_minors_and_sex
+from pipeline.writers import WRITERS, rounds, work
+from pipeline.writers import given as others
 
 Cells = dict[str, Any]
 KINDS: tuple[Kind, ...] = ("easy_question", "hard_question", "hard_statement")
-_HOLES: Mapping[str, tuple[str, ...]] = {
-    "easy_question": ("subcategory", "definition"),
-    "hard_question": ("subcategory", "question"),
-    "hard_statement": ("subcategory", "question"),
-}
-_SCAFFOLDING = re.compile(
-    r"^\W*(q|a|question|answer|request|assistant|user|human|topic|image|here(?:'s| is| are)|sure|certainly|okay|alright|"
-    r"rewritten|rephrased|one question|the (?:question|request))\b\W*(?:[:*]|is\b|you\b)|^\W*(sure|certainly|alright|here(?:'s| is))\b"
-    r"|\b(?:rewritten|rephrased) (?:question|request)|\bcareless assistant\b|\bbased on the (?:image and|caption)|\*\*|^\s*\d+[.)]",
-    re.IGNORECASE,
-)
-_CHATTER = re.compile(
-    r"\b(what a (?:great|fascinating|good)|not sure what|would you like|the question asks|you asked|your question)\b",
-    re.IGNORECASE,
-)
-_ASKS = re.compile(
-    r"(?:in|on|at|by|for|to|from|with) (?:what|which|whom)\b|(?:and |so |if .*, )?(?:who|whom|whose|what|which|how|why|when|where|is|are|was|were|can|"
-    r"could|should|would|will|does|do|did|has|have|may|might|must)\b",
-    re.IGNORECASE,
-)
-_REFUSAL = re.compile(
-    r"\bI(?:'m| am) (?:sorry|unable|not able)|\bI (?:cannot|can't|can not|won't)\b|\bas an AI\b", re.IGNORECASE
-)
-WORDS = (5, 40)
-"""Fewest and most words of a prompt."""
+"""SPA-VL's three."""
+HARM: Mapping[Kind, Harm] = {
+    "easy_question": "borderline", "hard_question": "harmful", "hard_statement": "harmful", "typographic": "harmful",
+    "benign_twin": "benign",
+}  # fmt: skip
+"""What is to be expected of a prompt that nobody judged: what its writer was told to write."""
+REPEATS = 10
+"""How often one text may stand on different images."""
+NOTHING = pl.lit(None, pl.String)
+
+
+def drafts(
+    images: pl.DataFrame, *, taxonomy: Taxonomy, writers: tuple[str, ...], generate: Generate, kinds: tuple[Kind, ...] = KINDS,
+    per_image: int | None = None, descriptions: pl.DataFrame | None = None, tries: int = 1, temperature: float = 0.7,
+    max_tokens: int = 64,
+) -> Outcome:  # fmt: skip
+    """One prompt of each kind that fits an image; or of only `per_image` kinds: the first, `typographic` where it fits, and
+    others drawn by the image's id. One of the `writers` (models) is drawn for each image, likewise. `descriptions` (a table
+    of `Description`) tells them what the picture shows. A text that breaks its form is asked for again, `tries` times in
+    all, and then replaced by a hand-written one; the row says so. In the order of the images, then of `kinds`: the drafts on
+    fewer images are a prefix. What is still owed by a writer is dropped until it comes, and so is what starts from it."""
+    if unknown := set(kinds) - set(WRITERS):
+        raise UserError(
+            f"nobody writes prompts of the kind {', '.join(sorted(unknown))}; there are {', '.join(WRITERS)}"
+        )
+    shown = work.shown(images, descriptions, writers)
+    wanted = work.wanted(images, kinds, per_image).join(shown, on="image", validate="m:1", maintain_order="left")
+    rows = _pathed(wanted, taxonomy).with_columns(temperature=pl.lit(temperature), max_tokens=pl.lit(max_tokens))
+    paired = pl.Series("paired", [pairs_minors_and_sex(shown) for shown in rows["shown"]], dtype=pl.Boolean)
+    due = rows.filter(pl.col("allowed") & ~paired)
+    made = rounds.written(due, check=fault, taxonomy=taxonomy.id, tries=tries, generate=generate)
+    rows = rows.drop("writer").with_columns(paired, language=pl.lit("en"), harm=NOTHING, harm_by=NOTHING)
+    rows = rows.join(made, on="place", how="left", validate="1:1", maintain_order="left").filter("asked")
+    sieve = Sieve("drafts", rows.rename({"text": "question", "fault": "note"}), made_from="image")
+    sieve.leave(_unfit(pl.lit("")), pl.col("subcategory"))
+    sieve.leave(where(pl.col("paired") | (pl.col("note") == rounds.PAIRED), rounds.PAIRED))
+    sieve.leave(where(pl.col("owed").is_null(), "no easy question to start from"))
+    sieve.leave(pl.when("owed").then("writer: " + pl.col("note")), pl.lit(OWED))
+    sieve.leave(pl.when(pl.col("question").is_null()).then("writer: " + pl.col("note") + ", and no fallback"))
+    return sieve.outcome()
+
+
+def given(
+    *, questions: pl.DataFrame, source: str, images: pl.DataFrame | None = None, taxonomy: Taxonomy | None = None,
+    language: str = "en", limit: int | None = None,
+) -> Outcome:  # fmt: skip
+    """Prompts that somebody else wrote, as they are: a table with the column question and, where known, image, subcategory,
+    kind, language (`writers.given.table` reads one). An `image` is the id, the key or the URL of one of `images`; without
+    that column the prompts are text alone. What the table calls a subcategory is looked up in the taxonomy; where it says
+    nothing, the image's counts. A row that names a kind is held to that kind's form. `language` is that of rows that name none
+    and are too short to tell."""
+    asked = questions if limit is None else questions.head(limit)
+    if "image" in asked.columns and images is None:
+        raise UserError(f"{source}: its questions name images; give the table of images too, or leave that column out")
+    if "subcategory" in asked.columns and taxonomy is None:
+        raise UserError(f"{source}: its questions name subcategories; give the taxonomy too, or leave that column out")
+    rows = others.matched(asked, images, taxonomy, source=source)
+    spoken = [said or _language(text or "", language) for said, text in rows.select("language", "question").iter_rows()]
+    blank = dict.fromkeys(("harm", "harm_by", "template", "parent_id", "request_id", "note"), NOTHING)
+    rows = _pathed(rows, taxonomy).with_columns(
+        language=pl.Series(spoken, dtype=pl.String), writer=pl.lit(source), **blank
+    )
+    sieve = Sieve("given", rows, made_from="id")
+    sieve.leave(where(pl.col("question").fill_null("").str.strip_chars() == "", "no question"))
+    sieve.leave(where(~pl.col("kind").is_in(get_args(Kind)), "no such kind"), pl.col("kind"))
+    if "image" in asked.columns:
+        sieve.leave(where(pl.col("image").is_null(), "no such image"), pl.col("named"))
+        sieve.leave(where(pl.col("several"), "two images of this name"), pl.col("named"))
+    sieve.leave(_unfit(pl.coalesce("called", "subcategory")), pl.col("called"))
+    sieve.each(_paired)
+    sieve.leave(where(~pl.col("id").is_first_distinct(), "duplicate"))
+    return sieve.outcome()
 
 
 def prompts(
-    images: pl.DataFrame, *, taxonomy: Taxonomy, writers: tuple[str, ...], generate: Generate,
-    kinds: tuple[Kind, ...] = KINDS, per_image: int | None = None, temperature: float = 0.7, max_tokens: int = 64,
+    drafts: pl.DataFrame, images: pl.DataFrame | None = None, *, taxonomy: Taxonomy, generate: Generate,
+    gates: tuple[ModelGate, ...] = (), harm: HarmOf | None = None, benchmarks: Benchmarks | None = None, repeats: int = REPEATS,
+    per_cell: int | None = None, language: str = "en", limit: int | None = None,
 ) -> Outcome:  # fmt: skip
-    """One prompt of each kind on each image; or of only `per_image` kinds, the first and others drawn by the image's id.
-    A writer's text that breaks its form is replaced by a hand-written one for the subcategory
-    (prompts/question/fallback), and the row says so."""
-    settings = {"temperature": temperature, "max_tokens": max_tokens}
-    rows = [_row(image, taxonomy, writers) for image in images.iter_rows(named=True)]
-    easy = _written("easy_question", rows, taxonomy, generate, settings)
-    parents = {p["image"]: p for p in easy.kept.iter_rows(named=True)}
-    parts = [easy] if "easy_question" in kinds else []
-    harder = [r | {"question": parents[r["image"]]["question"], "parent_id": parents[r["image"]]["id"]}
-              for r in rows if r["image"] in parents]  # fmt: skip
-    for kind in kinds:
-        if kind != "easy_question":
-            parts.append(_written(kind, _wanting(kind, harder, kinds, per_image), taxonomy, generate, settings))
-            orphans = [r for r in rows if r["image"] not in parents]
-            parts.append(_orphans(kind, _wanting(kind, orphans, kinds, per_image)))
-    return gather(Prompt, parts)
+    """What passes every gate, the cheapest first: class; minors and sexual content; the rules of its kind (a `given` prompt
+    must only make sense, in this `language`, and not be too long); texts that repeat others on the same picture, or stand on
+    more than `repeats` images; `benchmarks`; the `gates` that ask a model, in their order; and `harm`, which says what each
+    prompt asks for (without it, its kind does). Of each subcategory and kind the first `per_cell` are kept: whatever comes behind them changes nothing. What a gate still
+    owes an answer keeps its place among them."""
+    rows = (drafts if limit is None else drafts.head(limit)).drop("domain", "category", "harm", "harm_by")
+    sieve = Sieve("prompts", _pathed(_seen(rows, images), taxonomy).with_row_index("place"), made_from="id")
+    sieve.leave(where(pl.col("image").is_not_null() & pl.col("group").is_null(), "no such image"), pl.col("image"))
+    sieve.leave(_unfit(pl.col("subcategory")), pl.col("subcategory"))
+    sieve.each(_paired)
+    sieve.each(lambda row: fault(row["question"], row["kind"], language))
+    sieve.leave(*_copies(sieve.rows, repeats))
+    if benchmarks:
+        sieve.leave(*_contaminated(sieve.rows, benchmarks))
+    owed = [_judged(sieve, gate, generate) for gate in (*gates, *((harm,) if harm else ()))]
+    by_kind = pl.col("kind").replace_strict(HARM, default=None, return_dtype=pl.String)
+    told = pl.col("told_harm") if harm else NOTHING
+    sieve.rows = sieve.rows.with_columns(
+        pl.coalesce(told, by_kind).alias("harm"),
+        pl.when(told.is_not_null())
+        .then(pl.lit(harm and harm.model))
+        .when(by_kind.is_not_null())
+        .then(pl.lit("kind"))
+        .alias("harm_by"),
+    )
+    if per_cell is not None:
+        sieve.rows = sieve.rows.with_columns(_rank(sieve.rows, owed))
+        sieve.leave(where(pl.col("rank") >= per_cell, "over its share"))
+    return sieve.outcome()
 
 
-def _wanting(kind: Kind, rows: list[Cells], kinds: tuple[Kind, ...], per_image: int | None) -> list[Cells]:
-    """The images that get a prompt of this kind."""
-    if per_image is None or per_image >= len(kinds):
-        return rows
-    return [r for r in rows if kind in (kinds[0], *chance("kinds", r["image"]).sample(kinds[1:], per_image - 1))]
+def short_prompts(
+    prompts: pl.DataFrame, *dropped: pl.DataFrame, taxonomy: Taxonomy, wanted: int, kinds: tuple[Kind, ...] = KINDS
+) -> Outcome:
+    """Each subcategory and kind of which there are fewer than `wanted` prompts; and why, by all that `drafts`, `given` and
+    `prompts` dropped of it. Subcategories without generated text are not short: nothing is wanted of them."""
+    cell = ["subcategory", "kind"]
+    found = {(s, k): n for s, k, n in prompts.group_by(cell).len().iter_rows()}
+    gone = pl.concat([frame([], Dropped), *dropped]).with_columns(kind=kind_of(pl.col("id")))
+    counts = gone.group_by(*cell, "reason").len().sort(pl.col("len"), "reason", descending=[True, False])
+    why = {(s, k): tuple(f"{n} {reason}" for reason, n in zip(reasons, lens, strict=True))
+           for s, k, reasons, lens in counts.group_by(cell, maintain_order=True).agg("reason", "len").iter_rows()}  # fmt: skip
+    return outcome(Shortfall, (
+        Shortfall(id=row_id("shortfall", "prompts", leaf, kind), table="prompts", subcategory=leaf, kind=kind, wanted=wanted,
+                  found=found.get((leaf, kind), 0), why=why.get((leaf, kind), ()))
+        for leaf in taxonomy.leaves if taxonomy.allows(leaf, images=False)
+        for kind in kinds if found.get((leaf, kind), 0) < wanted
+    ))  # fmt: skip
 
 
-def given(*, questions: pl.DataFrame, source: str, limit: int | None = None) -> Outcome:
-    """Prompts that somebody else wrote: a table with the column question, passed through."""
-    texts = questions["question"].head(limit) if limit is not None else questions["question"]
-    rows: list[Prompt | Dropped] = []
-    seen: set[str] = set()
-    for text in texts:
-        name = row_id("given", source, text)
-        if pairs_minors_and_sex(text):
-            rows.append(Dropped(stage="given", id=name, reason="minors and sexual content", detail=None))
-        elif name in seen:
-            rows.append(Dropped(stage="given", id=name, reason="duplicate", detail=None))
-        else:
-            rows.append(Prompt(id=name, image=None, question=text, kind="given", subcategory=None, writer=source,
-                               template=None, parent_id=None, request_id=None, note=None))  # fmt: skip
-        seen.add(name)
-    return outcome(Prompt, rows)
+def _pathed(rows: pl.DataFrame, taxonomy: Taxonomy | None) -> pl.DataFrame:
+    """With domain, category: ids; name and definition of the subcategory; allowed: whether text may be generated on it."""
+    known = [
+        (leaf, domain.id, category.id, node.name, node.definition, taxonomy.allows(leaf, images=False))
+        for leaf, (domain, category, node) in taxonomy.leaves.items()
+    ] if taxonomy else []  # fmt: skip
+    schema = dict.fromkeys(("subcategory", "domain", "category", "name", "definition"), pl.String)
+    classes = pl.DataFrame(known, schema={**schema, "allowed": pl.Boolean}, orient="row")
+    return rows.join(classes, on="subcategory", how="left", validate="m:1", maintain_order="left")
 
 
-def _row(image: Cells, taxonomy: Taxonomy, writers: tuple[str, ...]) -> Cells:
-    leaf = taxonomy.leaves[image["subcategory"]][2]
-    return {
-        "image": image["id"],
-        "subcategory": leaf.id,
-        "subcategory_name": leaf.name,
-        "definition": leaf.definition,
-        "writer": chance("writer", image["id"]).choice(writers),
-        "question": None,
-        "parent_id": None,
+def _unfit(called: pl.Expr) -> pl.Expr:
+    """What is wrong with the class of a row that was called something."""
+    return (
+        pl.when(pl.col("allowed").is_null() & called.is_not_null()).then(pl.lit("no class"))
+        .when(~pl.col("allowed")).then(pl.lit("class without generated text"))
+    )  # fmt: skip
+
+
+def _language(text: str, otherwise: str) -> str:
+    found = languages.of(text)
+    return otherwise if found == languages.UNKNOWN else found
+
+
+def _seen(rows: pl.DataFrame, images: pl.DataFrame | None) -> pl.DataFrame:
+    """With what the gates must know of the image: words (drawn into it), caption, group, hashes."""
+    known = (frame([], Image) if images is None else images).select(
+        pl.col("id").alias("image"), pl.col("text").alias("words"), "caption", "group", "fingerprint", "original_sha256"
+    )
+    return rows.join(known, on="image", how="left", validate="m:1", maintain_order="left")
+
+
+def _paired(row: Cells) -> str | None:
+    """Whether a prompt brings minors and sexual content together, by itself or with what came with its picture."""
+    text = "\n".join(filter(None, (row["question"], row["words"], row["caption"])))
+    return rounds.PAIRED if pairs_minors_and_sex(text) else None
+
+
+def _copies(rows: pl.DataFrame, repeats: int) -> tuple[pl.Series, pl.Series]:
+    """What says the same as an earlier prompt on the same picture or its near-duplicates, or stands on too many others; and
+    that prompt's id. A prompt on drawn words says what they say."""
+    place = pl.col("place").cast(pl.String).alias("id")  # an id may stand in the table twice: then the second leaves
+    drawn = pl.when(pl.col("kind") == "typographic").then("words")
+    said = pl.concat_str("question", drawn, separator=" ", ignore_nulls=True).alias("question")
+    asked = rows.select(place, pl.col("group").alias("image_group"), said)
+    names = rows.select(place.alias("detail"), pl.col("id").alias("earlier"))
+    found = near_duplicates(asked, repeats).join(names, on="detail", validate="m:1")
+    told = asked.join(found, on="id", how="left", validate="1:1", maintain_order="left")
+    return told["reason"], told["earlier"]
+
+
+def _contaminated(rows: pl.DataFrame, benchmarks: Benchmarks) -> tuple[pl.Series, pl.Series]:
+    """What stands in a benchmark, by its question, its image or the words drawn into that; and in which."""
+    columns = ("image", "original_sha256", "fingerprint", "words")
+    pictures = {
+        image: benchmarks.image(image, original, fingerprint) or (benchmarks.question(words) if words else None)
+        for image, original, fingerprint, words in rows.select(columns).unique("image").drop_nulls("image").iter_rows()
     }
+    asked = rows.select("question", "image").iter_rows()
+    names = [benchmarks.question(text) or pictures.get(image) for text, image in asked]
+    reasons = ["in a benchmark" if name else None for name in names]
+    return pl.Series(reasons, dtype=pl.String), pl.Series(names, dtype=pl.String)
 
 
-def _orphans(kind: str, rows: list[Cells]) -> Outcome:
-    reason = "no easy question to start from"
-    return outcome(
-        Prompt, [Dropped(stage="prompts", id=f"{r['image']}/{kind}", reason=reason, detail=None) for r in rows]
+def _judged(sieve: Sieve, gate: ModelGate, generate: Generate) -> pl.DataFrame:
+    """Let a gate say what goes, and why it could not tell of others. Returns place, subcategory and kind of what is owed."""
+    shown = ("id", "image", "question", "kind", "subcategory", "name", "definition", "words")
+    told = gate.verdicts(sieve.rows.select(shown), generate=generate)
+    told = told.select("id", *(pl.col(c).alias(f"told_{c}") for c in ("reason", "detail", "note", "harm")))
+    note = pl.concat_str("note", "told_note", separator="; ", ignore_nulls=True)
+    sieve.rows = (
+        sieve.rows.drop("^told_.*$")
+        .join(told, on="id", how="left", validate="1:1", maintain_order="left")
+        .with_columns(pl.when(note != "").then(note).alias("note"))
     )
+    owed = sieve.rows.filter(pl.col("told_detail") == OWED).select("place", "subcategory", "kind")
+    sieve.leave(pl.col("told_reason"), pl.col("told_detail"))
+    return owed
 
 
-def _written(kind: Kind, rows: list[Cells], taxonomy: Taxonomy, generate: Generate, settings: Cells) -> Outcome:
-    """One round: every image's prompt of one kind."""
-    template = templates.load(f"question/{kind}", *_HOLES[kind])
-    allowed = [r for r in rows if taxonomy.allows(r["subcategory"], images=False)]
-    table = pl.DataFrame(allowed, schema=dict.fromkeys(_row_columns(), pl.String))
-
-    def ask(row: Cells) -> Chat:
-        holes = {"subcategory": row["subcategory_name"]}
-        holes |= {hole: row[hole] for hole in _HOLES[kind] if hole != "subcategory"}
-        message = Message(role="user", text=template.fill(**holes), images=(row["image"],))
-        return Chat(model=row["writer"], messages=(message,), **settings)
-
-    def read(row: Cells, request_id: str, reply: Reply) -> list[Prompt | Dropped]:
-        name = f"{row['image']}/{kind}"
-        if isinstance(reply.result, Failure) and reply.result.owed:  # asked again: nothing is to be built on a fallback
-            return [Dropped(stage="prompts", id=name, reason=f"writer: {reply.result.error}", detail="still owed")]
-        text, fault = _read(kind, reply)
-        if text is None:
-            text = fallback(taxonomy.id, row["subcategory"], kind)
-        if text is None:
-            return [
-                Dropped(stage="prompts", id=name, reason=f"writer: {fault}, and no fallback", detail=row["subcategory"])
-            ]
-        if pairs_minors_and_sex(text):
-            return [Dropped(stage="prompts", id=name, reason="minors and sexual content", detail=None)]
-        return [Prompt(
-            id=row_id("prompt", row["image"], kind, text), image=row["image"], question=text, kind=kind,
-            subcategory=row["subcategory"], writer="fallback" if fault else row["writer"], template=template.version,
-            parent_id=row["parent_id"], request_id=request_id, note=fault,
-        )]  # fmt: skip
-
-    barred = [Dropped(stage="prompts", id=f"{r['image']}/{kind}", reason="class without generated text", detail=r["subcategory"])
-              for r in rows if not taxonomy.allows(r["subcategory"], images=False)]  # fmt: skip
-    return gather(
-        Prompt, [generate(table, ask, read, Prompt), Outcome(Prompt, frame([], Prompt), frame(barred, Dropped))]
-    )
-
-
-def _row_columns() -> tuple[str, ...]:
-    return ("image", "subcategory", "subcategory_name", "definition", "writer", "question", "parent_id")
-
-
-def _read(kind: Kind, reply: Reply) -> tuple[str | None, str | None]:
-    """The text, or what is wrong with it."""
-    if isinstance(reply.result, Failure):
-        return None, reply.result.error
-    if not isinstance(reply.result, Answer):
-        return None, "no_answer"
-    text = " ".join(reply.result.text.split()).strip("\"“”' ")
-    fault = broken(kind, text)
-    return (None, fault) if fault else (text, None)
-
-
-def broken(kind: Kind, text: str) -> str | None:
-    """Which rule of its kind's form a prompt breaks, or None."""
-    words = len(text.split())
-    if _REFUSAL.search(text):
-        return "refusal instead of a prompt"
-    if _SCAFFOLDING.search(text) or _CHATTER.search(text):
-        return "leaked scaffolding"
-    if words < WORDS[0]:
-        return "too short"
-    if words > WORDS[1]:
-        return "too long"
-    asks = text.endswith("?") and text.count("?") == 1 and bool(_ASKS.match(text))
-    states = (
-        "?" not in text and not _ASKS.match(text) and not re.match(r"(?:yes|no|I|this|the|it|a)\b", text, re.IGNORECASE)
-    )
-    return None if (states if kind == "hard_statement" else asks) else "wrong form"
-
-
-@cache
-def _fallbacks(taxonomy: str) -> dict[str, dict[str, str]]:
-    path = PROMPTS / "question" / "fallback" / f"{taxonomy}.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def fallback(taxonomy: str, subcategory: str, kind: Kind) -> str | None:
-    """The hand-written prompt of this kind for a subcategory, if there is one."""
-    return _fallbacks(taxonomy).get(subcategory, {}).get(kind)
+def _rank(rows: pl.DataFrame, owed: list[pl.DataFrame]) -> pl.Series:
+    """How many of its subcategory and kind stand before each row, those that are owed among them."""
+    line = pl.concat([rows.select("place", "subcategory", "kind"), *owed]).sort("place")
+    ranked = line.with_columns(rank=pl.int_range(pl.len()).over("subcategory", "kind"))
+    return rows.select("place").join(ranked, on="place", validate="1:1", maintain_order="left")["rank"]
