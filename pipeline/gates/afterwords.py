@@ -34,7 +34,7 @@ _OFFERS = any_of(
 )
 _SECONDS = any_of(
     # Alternatively, ... | Another way to ask: ... | Or: ... | Option A: ... Option B: ...
-    rf"{OPENING}alternatively\b|[.?!\"] ?or:|(?-i:[?.!] OR [\"A-Z])|{OPENING}or,? as an? {SOME}{{0,2}}?(?:alternative|option|version)\b",
+    rf"{OPENING}alternatively\b|[.?!\"] ?or:|{OPENING}or,? as an? {SOME}{{0,2}}?(?:alternative|option|version)\b",
     r"\banother (?:option|version|wording|possibility|way to (?:ask|put|phrase))\b[^.?!]{0,30}:",
     r"\b(option|alternative|version|variant|choice|question|statement) (?:1|a|one) ?[:.)-].{1,400}\b\1 (?:2|b|two) ?[:.)-]",
 )
@@ -51,7 +51,8 @@ _ECHOES = any_of(
     # plans and thoughts
     r"\b(?:i|we)(?:'m|'ve| have| am| are| was| were)? (?:need|have|want|should|must|ought|supposed|asked|told|going|will)(?: to)? "
     rf"{_MAKE} (?:it into )?(?:an?|the|one|this|my) {SOME}{{0,3}}?{KIND}\b",
-    r"\blet me (?:think|see if|rephrase|rewrite|reword|analy[sz]e)\b|\blet's think\b|^\W{0,4}(?:hm{1,4}\b|wait[,.!]|first, i (?:need|should|will|must)\b)",
+    r"\blet me (?:think|see if|rephrase|rewrite|reword|analy[sz]e)\b|\blet's think\b",
+    r"^\W{0,4}(?:hm{1,4}\b|wait[,.!]|first, i (?:need|should|will|must)\b)",
     rf"\b(?:task|instructions?) (?:is|are|says?|asks?|requires?) (?:me )?(?:to )?{_MAKE}\b|\bthe question asks\b",
 )
 
@@ -60,5 +61,5 @@ def fault(text: str, kind: Kind, language: str = "en") -> str | None:  # noqa: A
     """`given` prompts pass: to explain and to offer a choice is people's right."""
     if kind == "given":
         return None
-    seen = read(text).unquoted
+    seen = read(text).lower
     return REASON if any(part.search(seen) for part in (_REMARKS, _OFFERS, _SECONDS, _ECHOES)) else None

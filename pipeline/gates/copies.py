@@ -2,8 +2,8 @@
 
 Nothing is done row by row. Two texts whose word pairs overlap by `ALIKE` must share one of their rarest pairs, so only those
 are joined (the prefix filter of Chaudhuri, Ganti, Kaushik: A primitive operator for similarity joins, ICDE 2006); and a
-picture's prompts are taken a few at a time, each lot compared with what stayed of the lots before it, so that a hundred
-thousand prompts on one picture take no more memory than on as many pictures.
+picture's prompts are taken in lots, each compared first with what stayed of the lots before it, so that even a hundred
+thousand variations of one text on one picture do not all meet each other.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,8 @@ def near_duplicates(prompts: pl.DataFrame, repeats: int) -> pl.DataFrame:
     Prompts without a group (null) are near-duplicates of none, but the same words stay only once among them.
     """
     rows = prompts.select("id", pl.col("image_group").alias("group"), _words().alias("words")).with_row_index("row")
-    same = rows.select("row", pl.col("row").first().over("group", "words").alias("of")).filter(
-        pl.col("row") != pl.col("of")
-    )
+    same = rows.select("row", pl.col("row").first().over("group", "words").alias("of"))
+    same = same.filter(pl.col("row") != pl.col("of"))
     rows = rows.join(same, on="row", how="anti")
     alike = _alike(rows.filter(pl.col("group").is_not_null() & (pl.len().over("group") > 1)))
     rows = rows.join(alike, on="row", how="anti").sort("row")

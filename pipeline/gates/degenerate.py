@@ -25,7 +25,7 @@ _CONTROL = re.compile(
 )
 """Control characters, halves of characters, those that mean nothing, and letters under heaps of accents."""
 _DAMAGE = re.compile(
-    r"\ufffd|&(?:[a-z]{2,8}|#\d{1,6});|\\[ux][0-9a-fA-F]{2,4}|\u00c3[\s\u0080-\u00bf]|\u00e3[\u00a1-\u00bf]|\u00e2\u20ac|[a-z]\?[a-z]{1,3}\b|u20(?:1[89cd]|26)|[%=][0-9A-F]{2}(?![0-9A-Z])"
+    r"\ufffd|&(?:[a-z]{2,8}|#\d{1,6});|\\[ux][0-9a-fA-F]{2,4}|\u00c3[\s\u0080-\u00bf]|\u00e3[\u00a1-\u00bf]|\u00e2\u20ac|[a-z]\?[a-z]{1,3}\b|u20(?:1[89cd]|26)|%20|[%=](?:[0-9][A-F]|[A-F][0-9A-F])\b"
 )
 """What is left of a character after a wrong decoding or a missing one: a replacement mark, an entity, an escape."""
 _MISREAD = re.compile(r"[\u00c2-\u00c5\u00ce-\u00d1\u00d7\u00d8\u00e0-\u00f0][^\x00-\x7f]{1,3}")
@@ -80,9 +80,8 @@ def _loops(seen: Reading) -> bool:
     again = len(words) - len(set(words))
     if again < _LOOP:
         return False
-    if (
-        again > _AGAIN * len(words) > _AGAIN * 12 or sum(map(str.__eq__, words, words[1:])) >= _LOOP
-    ):  # and and there there
+    doubled = sum(map(str.__eq__, words, words[1:]))  # in in the the picture picture
+    if doubled >= _LOOP or again > _AGAIN * max(len(words), 12):
         return True
     for period in range(1, min(len(words) // 2, _PERIOD) + 1):
         run = 0
@@ -99,7 +98,7 @@ def _unspoken(seen: Reading) -> bool:
     words = seen.words
     small = [word for word in words if _LATIN.fullmatch(word) and not word.isupper()]
     mute = sum(len(word) > 2 and not _SPOKEN.search(word) for word in small)
-    mixed = sum(any(map(str.isdigit, word)) and any(map(str.isalpha, word)) for word in words)
+    mixed = sum(not word.isalpha() and any(map(str.isdigit, word)) and any(map(str.isalpha, word)) for word in words)
     single = sum(len(word) == 1 and word.isalpha() and word.isascii() for word in words)
     endless = any(len(word) > 45 and word.isascii() and "-" not in word and "/" not in word for word in words)
     return endless or (len(words) > 3 and (mute + mixed >= _GARBAGE * len(words) or single > 0.6 * len(words)))

@@ -34,7 +34,7 @@ _PATH = re.compile(
 )
 """A path of classes (Fraud > scams), the id of one (academic_dishonesty), or how SPA-VL calls its domains."""
 _ENUMERATED = re.compile(
-    r"(?<!\w)\(?a\) [^()]{1,400}(?<!\w)\(?b\) |(?<!\w)\(?1\) [^()]{1,400}(?<!\w)\(?2\) |[.?!] 2[.)] |(?<!\w)\(?i\) [^()]{1,400}(?<!\w)\(?ii\) ",
+    r"(?<!\w)\(?a\) [^()]{1,400}(?<!\w)\(?b\) |(?<!\w)\(?1\) [^()]{1,400}(?<!\w)\(?2\) |[.?!] 2[.)] |(?-i:[?.!] OR [\"A-Z])|(?<!\w)\(?i\) [^()]{1,400}(?<!\w)\(?ii\) ",
     re.IGNORECASE,
 )
 """(a) ... (b): answers or wordings to choose from."""

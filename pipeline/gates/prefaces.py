@@ -79,5 +79,5 @@ def fault(text: str, kind: Kind, language: str = "en") -> str | None:  # noqa: A
     """`given` prompts pass: to label and to speak of questions is people's right."""
     if kind == "given":
         return None
-    seen = read(text).unquoted
+    seen = read(text).lower
     return REASON if _LABELS.search(seen) or _PREFACES.search(seen) else None

@@ -22,7 +22,7 @@ _QUOTED = re.compile(r'"[^"]{1,300}"|(?<!\w)\'[^\']{1,200}\'(?!\w)')
 _SIGNS = string.punctuation + "\u2013\u2014\u2026\u00a1\u00bf\u00b7\u2022"
 _ENDED = re.compile(r'(?<=[.!?]")(?= [A-Z])')
 """Where a sentence ends in quotation marks, and another follows."""
-_ABBREVIATED = re.compile(r"(?:^|[ .(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|approx|Inc|Ltd|Co)\.$")
+_ABBREVIATED = re.compile(r"(?:^|[ .(])(?:[a-z]|mr|mrs|ms|dr|st|prof|jr|sr|vs|approx|inc|ltd|co)\.$")
 """A point that ends no sentence: of U.S., e.g., Dr."""
 _BREAK = re.compile(r"(?<=[.!?;:])[\"')\]]{0,2} | --? | ?[\u2013\u2014] ?")
 """Between clauses: a full stop, a colon or semicolon, a dash."""
@@ -38,21 +38,23 @@ class Reading:
     """In compatibility form (NFKC), with straight quotes, single spaces and nothing invisible."""
     unquoted: str
     """`plain`, with "x" for whatever stands in quotation marks: others' words are no fault."""
+    lower: str
+    """`unquoted` in small letters."""
     words: tuple[str, ...]
     """Of `plain`, what stands between spaces, without the signs around it; signs alone are none."""
     cut: bool
     """Whether there is more than was looked at."""
 
     def clauses(self) -> list[str]:
-        """The parts of `unquoted` between full stops, colons, semicolons and dashes, each with its own end."""
+        """The parts of `lower` between full stops, colons, semicolons and dashes, each with its own end."""
         parts: list[str] = []
         start = 0
-        for found in _BREAK.finditer(self.unquoted):
-            part = self.unquoted[start : found.start()]
+        for found in _BREAK.finditer(self.lower):
+            part = self.lower[start : found.start()]
             if not _ABBREVIATED.search(part[-8:]):
                 parts.append(part.strip())
                 start = found.end()
-        return [part for part in [*parts, self.unquoted[start:].strip()] if part]
+        return [part for part in [*parts, self.lower[start:].strip()] if part]
 
 
 @lru_cache(maxsize=64)  # each rule reads the same text
@@ -60,12 +62,10 @@ def read(text: str) -> Reading:
     """Read a text; space around it makes no difference."""
     text = text.strip()
     written = text[:LOOKED]
-    plain = unicodedata.normalize(
-        "NFKC", written.translate(_STRAIGHT)
-    )  # quotes first: NFKC parts an accent from its space
+    plain = unicodedata.normalize("NFKC", written.translate(_STRAIGHT))  # quotes first: it parts accents from spaces
     if not plain.isascii():
         plain = "".join(c for c in plain if unicodedata.category(c) != "Cf")
     plain = " ".join(plain[:LOOKED].split())  # one character can become eighteen
     unquoted = _QUOTED.sub('"x"', _ENDED.sub(".", plain))
     words = tuple(filter(None, (word.strip(_SIGNS) for word in plain.split())))
-    return Reading(written, plain, unquoted, words, len(text) > LOOKED)
+    return Reading(written, plain, unquoted, unquoted.lower(), words, len(text) > LOOKED)

@@ -93,13 +93,13 @@ def fault(text: str, kind: Kind, language: str = "en") -> str | None:  # noqa: A
     if kind == "given":
         return None
     seen = read(text)
-    if any(part.search(seen.unquoted) for part in (_SELF, _ASKED, _INSTEAD)):
+    if any(part.search(seen.lower) for part in (_SELF, _ASKED, _INSTEAD)):
         return REASON
-    found = _DECLINES.search(seen.unquoted)
+    found = _DECLINES.search(seen.lower)
     return REASON if found and not _wants(seen, found.end()) else None
 
 
 def _wants(seen: Reading, start: int) -> bool:
     """Whether a question or a request begins after this place."""
-    later = re.split(r"[.!?;:,] ", seen.unquoted[start:], maxsplit=1)[1:]
+    later = re.split(r"[.!?;:,] ", seen.lower[start:], maxsplit=1)[1:]
     return bool(later) and (later[0].endswith("?") or form.asks(later))
