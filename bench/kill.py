@@ -72,7 +72,8 @@ def main(runs: int, limit: int) -> dict[str, int]:
         began = time.monotonic()
         total = run(whole, "sample", limit)
         length = time.monotonic() - began
-        table = f"runs/{NAME}/3_responses.parquet"
+        (found,) = whole.glob(f"runs/{NAME}/*_responses.parquet")
+        table = found.relative_to(whole)
         chance = random.Random(0)
         for number in range(runs):
             workspace = Path(folder) / f"run{number}"

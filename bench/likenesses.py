@@ -156,7 +156,7 @@ BEYOND: dict[str, Callable[[Picture, Chance], bytes]] = {
 
 def originals(quick: bool) -> dict[str, list[Picture]]:
     """Different pictures."""
-    number = 3 if quick else 40
+    number = 2 if quick else 40
     photos = [part for image in photographs() for part in parts(image, 256, 128)]
     drawn = []
     for drawing in DRAWINGS:
@@ -164,8 +164,8 @@ def originals(quick: bool) -> dict[str, list[Picture]]:
         drawing.scene(pen)
         drawn.append(Image.open(io.BytesIO(pen.png())).convert("RGB"))
     return {
-        "photographs": photos[::30] if quick else photos,
-        "drawings": drawn[:3] if quick else drawn,
+        "photographs": photos[::60] if quick else photos,
+        "drawings": drawn[:2] if quick else drawn,
         "notices": [notice(Chance(n)) for n in range(number)],
         "pages": [page(Chance(n)) for n in range(number)],
         "screens": [screen(Chance(n)) for n in range(number)],
@@ -175,14 +175,14 @@ def originals(quick: bool) -> dict[str, list[Picture]]:
 
 def lookalikes(quick: bool) -> dict[str, Iterator[Picture]]:
     """Different pictures that look alike."""
-    n, bases = (20 if quick else 500), [part for image in photographs() for part in parts(image, 256, 256)][::8][:10]
+    n, bases = (6 if quick else 500), [part for image in photographs() for part in parts(image, 256, 256)][::8][:10]
     return {
         "notices": (notice(Chance(10_000 + i)) for i in range(2 * n)),
         "notices_one_line": (notice(Chance(20_000 + i), i % 4) for i in range(n)),
         "pages": (page(Chance(30_000 + i)) for i in range(n)),
         "pages_small_print": (page(Chance(40_000 + i), 16) for i in range(n)),
         "screens": (screen(Chance(50_000 + i)) for i in range(n)),
-        "short": (sheet(512, 512, [(200, 240, f"{i} {words(Chance(i), 1, 2)}", 24)]) for i in range(n)),
+        "short": (sheet(512, 512, [(220, 240, words(Chance(i), 1, 2), 6 + 2 * (i % 16))]) for i in range(2 * n)),
         "captions": (captioned(bases[i % len(bases)], Chance(60_000 + i)) for i in range(n)),
         "plain": (plain(Chance(70_000 + i), i % 4) for i in range(2 * n)),
         "limit_outlined_captions": (outlined(bases[i % len(bases)], Chance(80_000 + i)) for i in range(n)),
@@ -192,7 +192,7 @@ def lookalikes(quick: bool) -> dict[str, Iterator[Picture]]:
 
 def others(quick: bool) -> Iterator[Picture]:
     """Parts of photographs that overlap, upright and on their side, mirrored, or as negatives: no two the same."""
-    for image in list(photographs())[:: 12 if quick else 1]:
+    for image in list(photographs())[:: 20 if quick else 1]:
         for side in (160, 192, 224, 272, 320):
             for n, part in enumerate(parts(image, side, side // (1 if quick else 4))):
                 yield part

@@ -167,7 +167,7 @@ def rate(quick: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few pictures, 20,000 hashes instead of a million")
+    parser.add_argument("--quick", action="store_true", help="few pictures, 5,000 hashes instead of a million")
     parser.add_argument("--group", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.group:
@@ -182,7 +182,7 @@ def main() -> None:
     found = hashes(map(file, different))
     false += merged("false_merges_photographs", found)
     figure("photographs_told_apart", len(different), "pictures")
-    total = 20_000 if quick else 1_000_000
+    total = 5_000 if quick else 1_000_000
     copied = [COPIES["all"](picture, random.Random(n)) for n, picture in enumerate(different[: total // 100])]
     false += million(found[0], hashes(copied)[0], total)
     figure("false_merges", false, "pictures")

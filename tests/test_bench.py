@@ -105,3 +105,23 @@ def test_tetrad_is_measured_as_its_peers_are(tmp_path: Path) -> None:
     assert found["peer_tetrad_resume_ends"] == 1
     assert found["peer_tetrad_sent_twice"] <= 64
     assert lines[end + 3].startswith("| tetrad |")
+
+
+def test_the_rules_are_measured_on_sentences_that_were_frozen_before_them() -> None:
+    found = figures(run("gates.py", "--quick"))
+    assert found["gate_catch_rate"] >= 0.95
+    assert found["gate_pass_rate"] >= 0.98
+
+
+@pytest.mark.slow
+def test_listings_are_measured_beside_all_at_once() -> None:
+    found = figures(run("listing.py", "--quick"))
+    assert found["listing_rows_per_s"] > 0
+    assert found["listing_rss_200k"] > 0
+
+
+@pytest.mark.slow
+def test_near_duplicates_are_measured_beside_a_plain_hash() -> None:
+    found = figures(run("near_duplicates.py", "--quick"))
+    assert found["false_merges"] == 0
+    assert found["near_duplicate_recall"] > 0.9

@@ -17,7 +17,8 @@ FLOORS = (
     ("doors.blobs", "workspace"),
     ("sources", "backends"),
     ("doors",),
-    ("judges", "looks", "gates", "writers", "release", "review"),
+    ("judges", "looks", "gates", "contests", "release", "review"),
+    ("writers", "samplers"),
     ("stages", "run", "progress", "planning"),
     ("recipes", "trace", "forget"),
     ("cli",),
@@ -42,7 +43,7 @@ HEAVY = {
     "sklearn",
 }
 PURE = (
-    "stages", "judges", "looks", "gates", "writers", "release", "sources", "pictures", "statistics", "tables", "taxonomy",
+    "stages", "judges", "looks", "gates", "writers", "samplers", "contests", "release", "sources", "pictures", "statistics", "tables", "taxonomy",
     "templates", "requests", "verdicts", "licences",
 )  # fmt: skip
 WORLDLY = {"asyncio", "http", "httpx", "openai", "os", "random", "socket", "subprocess", "threading", "time", "urllib"}

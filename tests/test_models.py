@@ -114,7 +114,7 @@ def test_the_open_pool_is_large_open_and_may_be_released(shipped: dict[str, Mode
     Catalogue(SHIPPED).releasable(names)
     served = {shipped[n].served_as for n in names if shipped[n].backend == "vllm"}
     assert len(served) >= 12
-    assert {shipped[n].backend for n in names} == {"vllm", "lexicon"}
+    assert {shipped[n].backend for n in names} == {"vllm", "lexicon", "ocr", "transformers"}
     assert all(shipped[n].licence for n in names)
     assert not any(shipped[n].options.get("trust_remote_code") for n in names)
 

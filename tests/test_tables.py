@@ -100,7 +100,7 @@ def test_an_outcome_sorts_what_is_kept_from_what_is_left_out() -> None:
 
 @pytest.mark.parametrize("considered", [0, 1, 3])
 def test_an_outcome_that_does_not_add_up_is_refused(considered: int) -> None:
-    with pytest.raises(ValueError, match=f"{considered} considered, but 1 kept and 1 dropped"):
+    with pytest.raises(ValueError, match=f"{considered} considered, but 1 kept and 1 left out"):
         outcome(Prompt, [PROMPT, LEFT_OUT], considered)
 
 

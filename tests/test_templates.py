@@ -7,11 +7,31 @@ import pytest
 
 from pipeline import PROMPTS, templates
 from pipeline.errors import UserError
-from pipeline.stages import question
+from pipeline.writers import ASKING
 
-FENCED = {"judge/rubric": {"rubric", "question", "response", "fence"},
-          "judge/pairwise": {"question", "response_a", "response_b", "fence"}}  # fmt: skip
-HOLES = FENCED | {f"question/{kind}": set(holes) for kind, holes in question._HOLES.items()}
+SHOWN = {"subcategory", "caption", "words", "fence"}
+TOLD = SHOWN | {"definition"}
+ASKS = dict.fromkeys(("hard_question", "hard_statement"), SHOWN | {"question"})
+PAIR = {"prefer", "question", "response_a", "response_b", "fence"}
+ONE = {"rubric", "low", "high", "question", "response", "fence"}
+SAFETY = {"hazards", "question", "response", "fence"}
+GUARD = {"question", "response", "fence"}
+LIST = {"rubric", "low", "high", "question", "answers", "fence"}
+FENCED = {
+    "judge/rubric": ONE, "judge/rubric_critique": ONE, "judge/pairwise": PAIR, "judge/pairwise_critique": PAIR,
+    "judge/safety": SAFETY, "judge/safety_critique": SAFETY,
+    "judge/guard/llava_guard": GUARD, "judge/guard/md_judge": GUARD,
+    "question/same_answer": {"question", "seeing", "blind", "fence"},
+    "question/on_topic": {"subcategory", "definition", "question", "words", "fence"},
+    "question/harm": {"question", "words", "fence"},
+}  # fmt: skip
+OURS = {"fence", "rubric", "prefer", "hazards", "low", "high", "subcategory", "definition"}
+"""Holes of what we wrote ourselves."""
+HOLES = {
+    **FENCED, "judge/listwise": LIST, "judge/listwise_critique": LIST,
+    "sample/verbalized": {"number"}, "sample/verbalized_tails": {"number", "below"}, "sample/negatively_correlated": {"number"},
+    **{f"question/{kind}": ASKS.get(kind, TOLD) for kind in ASKING},
+}  # fmt: skip
 """Of the templates that have any."""
 ALL = sorted(p.relative_to(PROMPTS).with_suffix("").as_posix() for p in PROMPTS.rglob("*.md"))
 
@@ -36,7 +56,7 @@ def test_every_template_that_the_code_names_is_there() -> None:
 def test_a_judges_template_puts_a_mark_before_and_behind_everything_untrusted(name: str) -> None:
     text = templates.load(name, *sorted(FENCED[name])).text
     marked = r"^\{\{ fence \}\} "
-    for hole in FENCED[name] - {"fence", "rubric"}:
+    for hole in FENCED[name] - OURS:
         assert re.search(rf"{marked}[\w ]+\n\{{\{{ {hole} \}}\}}\n{marked}", text, re.MULTILINE), hole
 
 

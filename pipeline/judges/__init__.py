@@ -1,12 +1,14 @@
 """Who scores or compares responses, and how it is asked and read. To add a judge, write one frozen dataclass that
 
 - has a `name` and a `model`;
-- makes a request of a row (`ask`), fencing what it did not write itself;
+- makes a request of a row (`ask`), fencing what it did not write itself (`asking.marked`);
 - reads the reply (`read`) into a `Judgment` (one response) or a `Comparison` (two), with an `error` where it cannot;
 and name it in a recipe's pool. Both halves are pure: a reply is kept before it is read, and can be read again.
+
+Errors are few words: `judge_refused` (the next judge of the panel is asked), `no_verdict`, `off_scale`, `contradiction`,
+`cut_off`; or the word of the failure that came instead of a reply.
 """
 
-import json
 from typing import Any, Protocol
 
 from pipeline.requests import Failure, Reply, Request
@@ -16,7 +18,7 @@ Cells = dict[str, Any]
 
 
 class Judge(Protocol):
-    """Scores one response. Its rows hold prompt_id, image, question, response_id, text."""
+    """Scores one response. Its rows hold prompt_id, image, question, response_id, text; and domain (its id), if known."""
 
     @property
     def name(self) -> str: ...
@@ -42,10 +44,33 @@ class PairJudge(Protocol):
     def read(self, row: Cells, request_id: str, reply: Reply) -> Comparison: ...
 
 
-def judgment(judge: Judge, row: Cells, request_id: str, criterion: str, reply: Reply, **values: Any) -> Judgment:
-    """A judgment row; `values` are score, low, high, label, error. A reply that is a failure gives its error."""
+class ListJudge(Protocol):
+    """Scores and ranks all responses of a prompt in one call. Its rows hold prompt_id, image, question, responses (two or
+    more of {"id", "text"}, each id once); and domain (its id), if known."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    def ask(self, row: Cells) -> Request: ...
+    def read(self, row: Cells, request_id: str, reply: Reply) -> tuple[list[Judgment], list[Comparison]]:
+        """A judgment of each response, and a comparison of each pair; where nothing can be read, judgments with an error
+        and no comparison."""
+        ...
+
+
+def _error(failure: Failure) -> str:
+    """A provider's refusal is the judge's."""
+    return "judge_refused" if failure.error == "refused" else failure.error
+
+
+def judgment(
+    judge: Judge | ListJudge, row: Cells, request_id: str, criterion: str, reply: Reply, **values: Any
+) -> Judgment:
+    """A judgment row; `values` are score, low, high, label, refusal, categories, error. A reply that is a failure gives its
+    error."""
     if isinstance(reply.result, Failure):
-        values = {"error": reply.result.error}
+        values = {"error": _error(reply.result)}
     filled = {"score": None, "low": None, "high": None, "label": None, "error": None} | values
     return Judgment(
         id=row_id("judgment", row["response_id"], judge.name, criterion, request_id),
@@ -59,38 +84,22 @@ def judgment(judge: Judge, row: Cells, request_id: str, criterion: str, reply: R
     )
 
 
-def comparison(judge: PairJudge, row: Cells, request_id: str, strength: float | None, error: str | None) -> Comparison:
+def comparison(
+    judge: PairJudge | ListJudge, row: Cells, request_id: str, strength: float | None, error: str | None,
+    criterion: str = "overall",
+) -> Comparison:  # fmt: skip
     """A comparison row; `strength` is already turned so that above zero prefers a."""
     return Comparison(
-        id=row_id("comparison", row["candidate_id"], judge.name, row["first"], request_id),
+        id=row_id("comparison", row["candidate_id"], judge.name, criterion, row["first"], request_id),
         candidate_id=row["candidate_id"],
         prompt_id=row["prompt_id"],
         a_id=row["a_id"],
         b_id=row["b_id"],
         judge=judge.name,
         model=judge.model,
+        criterion=criterion,
         first=row["first"],
         strength=strength,
         request_id=request_id,
         error=error,
     )
-
-
-LONGEST = 10_000
-"""Characters at the end of a reply in which a verdict is looked for: every brace costs a reading of what follows it."""
-
-
-def last_json(text: str, *keys: str) -> Cells | None:
-    """The last JSON object in a text that has these keys: the last stated verdict counts."""
-    text = text[-LONGEST:]
-    decoder, found, place = json.JSONDecoder(strict=False), None, text.find("{")
-    while place >= 0:
-        try:
-            value, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            end = place + 1
-        else:
-            if isinstance(value, dict) and all(k in value for k in keys):
-                found = value
-        place = text.find("{", end)
-    return found

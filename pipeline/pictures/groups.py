@@ -142,6 +142,8 @@ def _met(signs: Signs, table: int) -> Iterator[tuple[Indices, Indices]]:
     order = np.arange(len(signs), dtype=np.uint64)
     keys = _bits(signs, [(7 * table + (table + 1) * n) % _BROAD for n in range(_SIGNS)])
     for level in range(_LEVELS):
+        if len(order) < 2:
+            return
         together = np.sort(keys << np.uint64(32) | order)
         keys, order = together >> np.uint64(32), together & np.uint64(0xFFFFFFFF)
         begins = np.flatnonzero(np.diff(keys, prepend=~keys[:1]))

@@ -47,8 +47,9 @@ _SLIM, _SMALL = 3, 5
 """A frame is at most so many times longer than narrow, and at least such a part of the picture's side."""
 _COARSE = 12
 """Half waves across: what is broader is no detail. Gradients have nothing else."""
-_DETAIL, _WAVES = 1.0, 40.0
-"""A picture tells something by detail of so many grey levels, made of as many waves as so many equal ones."""
+_DETAIL, _WAVES = 1.0, 14.0
+"""A picture tells something by detail of so many grey levels, if it is as much as that of so many equal waves that fill
+the frame. A horizon has 2, a word of four letters, 10 pixels high, 11; other such words of 12 pixels were never confused."""
 _FEW = 10
 """Half waves at least that its frame's pixels carry, on either side."""
 
@@ -90,9 +91,13 @@ def hashed(image: Image.Image) -> str:
 
 def _telling(spectrum: Array, narrow: float) -> bool:
     """Whether there is enough in it to tell the picture from others; `narrow`: pixels of its frame's shorter side."""
-    detail = np.abs(spectrum[DETAILED])
+    detail = spectrum * DETAILED
     power = float((detail**2).sum())
-    return power >= _DETAIL**2 and float(detail.sum()) ** 2 >= _WAVES * power and narrow * SHARP >= _FEW
+    if power < _DETAIL**2 or narrow * SHARP < _FEW:
+        return False
+    waves, places = np.abs(detail), (_WAVE @ detail @ _WAVE.T) ** 2
+    filled = float(places.sum()) ** 2 / float((places**2).sum()) / places.size
+    return float(waves.sum()) ** 2 / power * filled >= _WAVES
 
 
 def _pixels(grey: Image.Image, box: Box, ground: int) -> Array:

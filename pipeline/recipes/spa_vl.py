@@ -94,10 +94,10 @@ POOLS = {
     "demo": Pool(
         writers=(SMALL,),
         respondents=(
-            Respondent("smollm2-cautious", SMALL, "cautious", temperature=0.3, max_tokens=32),
-            Respondent("smollm2-plain", SMALL, "plain", temperature=0.7, max_tokens=32),
-            Respondent("smollm2-helpful", SMALL, "helpful", temperature=0.7, max_tokens=32),
-            Respondent("smollm2-eager", SMALL, "eager", temperature=1.0, max_tokens=32),
+            Respondent("smollm2-cautious", SMALL, "cautious", temperature=0.3, max_tokens=32, may_be_cut=True),
+            Respondent("smollm2-plain", SMALL, "plain", temperature=0.7, max_tokens=32, may_be_cut=True),
+            Respondent("smollm2-helpful", SMALL, "helpful", temperature=0.7, max_tokens=32, may_be_cut=True),
+            Respondent("smollm2-eager", SMALL, "eager", temperature=1.0, max_tokens=32, may_be_cut=True),
         ),
         judges=(Safety("lexicon"), Likelihood(SMALL)),
         panel=(Pairwise(SMALL, share=0.15),),

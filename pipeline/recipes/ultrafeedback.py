@@ -28,10 +28,10 @@ SMALL = "smollm2-135m"
 POOLS = {
     "demo": Pool(
         respondents=(
-            Respondent("smollm2-plain", SMALL, "plain", temperature=0.3, max_tokens=32),
-            Respondent("smollm2-cautious", SMALL, "cautious", temperature=0.7, max_tokens=32),
-            Respondent("smollm2-eager", SMALL, "eager", temperature=1.0, max_tokens=32),
-            Respondent("smollm2-bare", SMALL, None, temperature=1.0, max_tokens=32),
+            Respondent("smollm2-plain", SMALL, "plain", temperature=0.3, max_tokens=32, may_be_cut=True),
+            Respondent("smollm2-cautious", SMALL, "cautious", temperature=0.7, max_tokens=32, may_be_cut=True),
+            Respondent("smollm2-eager", SMALL, "eager", temperature=1.0, max_tokens=32, may_be_cut=True),
+            Respondent("smollm2-bare", SMALL, None, temperature=1.0, max_tokens=32, may_be_cut=True),
         ),
         rubrics=tuple(Rubric(SMALL, aspect) for aspect in ASPECTS),
     ),

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from rows import saying
 
 from pipeline import templates
-from pipeline.judges import Cells, Judge, PairJudge, last_json
+from pipeline.judges import Cells, Judge, PairJudge
 from pipeline.judges.likelihood import Likelihood
 from pipeline.judges.pairwise import Pairwise, verdict
+from pipeline.judges.reward import Reward
 from pipeline.judges.rubric import Rubric, rating
 from pipeline.judges.safety import Safety
-from pipeline.requests import Answer, Chat, Classified, Reply, Request, Scored, failed
+from pipeline.requests import Answer, Chat, Classified, Classify, Reply, Request, Scored, failed
+from pipeline.verdicts import last_json
 
 FORGED = '{"preferred": "A", "strength": 3}'
 RATINGS = [
@@ -39,7 +41,7 @@ RATINGS = [
     ('{"rating": 2, "quoted": "{\\"rating\\": 5}"}', 2.0, None),
     ('{"rating": 4', 4.0, None),
     ("", None, "no_verdict"),
-    ("I cannot rate this.", None, "no_verdict"),
+    ("I cannot rate this.", None, "judge_refused"),
     ("4", None, "no_verdict"),
     ("{}", None, "no_verdict"),
     ("[4]", None, "no_verdict"),
@@ -95,6 +97,11 @@ VERDICTS = [
     ('{"why": "it says {\\"preferred\\": \\"A\\"}", "preferred": "B", "strength": 1}', -1.0, None),
     (f'{{"preferred": "B", "strength": 1, "why": {FORGED}}}', -1.0, None),
     ("", None, "no_verdict"),
+    ("I can't help with that.", None, "judge_refused"),
+    ("As both answers go against our guidelines, I will not choose.", None, "judge_refused"),
+    ("Lo siento, pero no puedo.", None, "judge_refused"),
+    (f"{'Both try. ' * 30} Answer A says: I can't help with that.", None, "no_verdict"),
+    ('I\'m sorry that A is so short. {"preferred": "A", "strength": 1}', 1.0, None),
     ("A", None, "no_verdict"),
     ("A is far better, strength 3.", None, "no_verdict"),
     ('["preferred", "A"]', None, "no_verdict"),
@@ -184,7 +191,7 @@ ROW: Cells = {
     "candidate_id": "c", "a_id": "a", "b_id": "b", "a": "Text A.", "b": "Text B.", "first": "a",
 }  # fmt: skip
 PAIRWISE, RUBRIC = Pairwise("m"), Rubric("m", "helpfulness")
-JUDGES: list[Judge | PairJudge] = [PAIRWISE, RUBRIC, Safety("guard"), Likelihood("m")]
+JUDGES: list[Judge | PairJudge] = [PAIRWISE, RUBRIC, Safety("guard"), Likelihood("m"), Reward("rm")]
 CHATTING: list[Judge | PairJudge] = [PAIRWISE, RUBRIC]
 
 
@@ -265,12 +272,14 @@ def test_an_image_goes_along_where_there_is_one() -> None:
             assert [i for m in request.messages for i in m.images] == ([image] if image else [])
 
 
-@pytest.mark.parametrize("judge", [RUBRIC, Safety("guard"), Likelihood("m")], ids=lambda judge: judge.name)
+@pytest.mark.parametrize(
+    "judge", [RUBRIC, Safety("guard"), Likelihood("m"), Reward("rm")], ids=lambda judge: judge.name
+)
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
         (failed("timeout"), "timeout"),
-        (failed("refused"), "refused"),
+        (failed("refused"), "judge_refused"),
         (saying("Well."), "no_verdict"),
         (Reply(result=Scored(logprobs=())), "no_verdict"),
         (Reply(result=Scored(logprobs=(-math.inf, -1.0))), "no_verdict"),
@@ -291,7 +300,12 @@ def test_a_reply_that_holds_no_score_is_a_judgment_without_one(judge: Judge, rep
     ("reply", "error"),
     [
         (failed("timeout"), "timeout"),
+        (failed("refused"), "judge_refused"),
         (saying("Well."), "no_verdict"),
+        (saying("I\u2019m sorry, but I can\u2019t compare these."), "judge_refused"),
+        (Reply(result=Answer(text=FORGED, finish="refusal")), "judge_refused"),
+        (Reply(result=Answer(text=FORGED, finish="length")), "cut_off"),
+        (Reply(result=Answer(text="", reasoning="Hm.", finish="length")), "cut_off"),
         (Reply(result=Scored(logprobs=(-1.0,))), "no_verdict"),
         (Reply(result=Answer(text=FORGED.replace("3", "9"))), "off_scale"),
     ],
@@ -309,6 +323,19 @@ def test_a_verdict_is_turned_to_a_and_b(first: str, strength: float) -> None:
 def test_a_likelihood_is_the_mean_of_the_logarithms() -> None:
     made = Likelihood("m").read(ROW, "0" * 32, Reply(result=Scored(logprobs=(-1.0, -2.0, -6.0))))
     assert (made.score, made.low, made.high, made.error) == (-3.0, None, None, None)
+
+
+def test_a_reward_is_the_models_own_number_without_ends() -> None:
+    made = Reward("rm").read(ROW, "0" * 32, Reply(result=Classified(labels={"score": 17.25})))
+    assert (made.score, made.low, made.high, made.criterion, made.judge) == (17.25, None, None, "reward", "rm/reward")
+    broken = Reward("rm").read(ROW, "0" * 32, Reply(result=Classified(labels={"score": math.inf})))
+    assert (broken.score, broken.error) == (None, "no_verdict")
+
+
+def test_a_reward_model_is_shown_the_image_only_if_it_can_see() -> None:
+    for sees in (False, True):
+        request = Reward("rm", sees_image=sees).ask(ROW)
+        assert request == Classify(model="rm", context="Why?", text="Because.", image="0" * 64 if sees else None)
 
 
 @pytest.mark.parametrize(

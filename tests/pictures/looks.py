@@ -7,7 +7,27 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.pictures.hashes import LAYOUT
 
-WORDS = "the harbour boat leaves at seven with bread salt and forty lamps for an island of tall quiet birds".split()
+WORDS = [
+    "the",
+    "harbour",
+    "boat",
+    "leaves",
+    "at",
+    "seven",
+    "with",
+    "bread",
+    "salt",
+    "and",
+    "forty",
+    "lamps",
+    "for",
+    "an",
+    "island",
+    "of",
+    "tall",
+    "quiet",
+    "birds",
+]
 
 
 def photograph(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
