@@ -183,10 +183,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 @pytest.fixture(scope="module")
 def pictures(made: Made) -> list[str]:
     """50 distinct pictures, of several shapes."""
-    from pipeline.stages.collect import rebuilt
+    from pipeline.pictures.rebuild import rebuilt
 
     images = made(vit).images
-    kept = [images.keep(rebuilt(png(draw(n, side=64)[0].resize((80, 70 + n))))[0]) for n in range(50)]
+    kept = [images.keep(rebuilt(png(draw(n, side=64)[0].resize((80, 70 + n)))).data) for n in range(50)]
     assert len(set(kept)) == 50
     return kept
 

@@ -23,8 +23,8 @@ from pipeline.backends.engines.child import Child  # noqa: E402
 from pipeline.backends.vllm import CAN, Engine  # noqa: E402
 from pipeline.doors.blobs import Blobs  # noqa: E402
 from pipeline.models import Model  # noqa: E402
+from pipeline.pictures.rebuild import rebuilt  # noqa: E402
 from pipeline.requests import Answer, Chat, Failure, Message, Reply, Request, Score, Scored, request_id  # noqa: E402
-from pipeline.stages.collect import rebuilt  # noqa: E402
 
 Captioned = tuple[Blobs, list[tuple[str, str]]]
 """A folder of images; the SHA-256 and the caption of each."""
@@ -41,7 +41,7 @@ def captioned(tmp_path_factory: pytest.TempPathFactory) -> Captioned:
     """200 distinct images, rebuilt as `collect` does, each with its caption."""
     images = Blobs(tmp_path_factory.mktemp("images"))
     pictures = [draw(seed, side=256) for seed in range(200)]
-    found = [(images.keep(rebuilt(png(image))[0]), caption) for image, caption in pictures]
+    found = [(images.keep(rebuilt(png(image)).data), caption) for image, caption in pictures]
     assert len({image for image, _ in found}) == 200
     return images, found
 
@@ -147,7 +147,7 @@ def test_what_the_engine_refuses_is_a_failure_and_the_others_go_on(child: Child,
 def unseen(captioned: Captioned, first: int) -> list[tuple[str, str]]:
     """Ten images that vLLM has not met, each with its caption."""
     pictures = [draw(seed, side=256) for seed in range(first, first + 10)]
-    return [(captioned[0].keep(rebuilt(png(image))[0]), caption) for image, caption in pictures]
+    return [(captioned[0].keep(rebuilt(png(image)).data), caption) for image, caption in pictures]
 
 
 def test_an_image_first_met_in_a_refused_request_is_seen_in_the_next(child: Child, captioned: Captioned) -> None:
