@@ -151,10 +151,10 @@ WANTED = 0.78
 JUDGE = Judge(noise=1.0)
 CALIBRATED = {
     "as above": JUDGE,
-    "one step a standard deviation": Judge(noise=0.57, scale=1),
-    "three steps": Judge(noise=1.3, scale=3),
-    "says only who wins": Judge(noise=1.0, graded=False),
-    "with a taste": Judge(noise=0.7, taste=0.15),
+    "1 step a standard deviation, not 2": Judge(noise=0.55, scale=1),
+    "3 steps a standard deviation": Judge(noise=1.3, scale=3),
+    "says only who wins, without bias": Judge(noise=0.5, bias=0, graded=False),
+    "with a taste of 0.15 steps": Judge(noise=0.8, taste=0.15),
 }
 """Judges of whom 132 calls find 78 % of the pairs; the noise is what --calibrate found."""
 OTHERS = {
@@ -184,6 +184,9 @@ STRATEGIES: dict[str, list[tuple[str, Strategy, bool]]] = {
     ],
 }  # fmt: skip
 """By name: settings, strategy, and whether it uses scores."""
+LOOKS = (("s", "-", "0.5"), ("o", ":", "0.5"), ("v", "none", "0"), ("^", "--", "0.5"), ("D", "none", "0.5"), ("x", "-.", "0.5"),
+         ("*", "-", "0"), ("P", "--", "0"))  # fmt: skip
+"""Of each in the plot: mark, dash and grey."""
 
 
 def calibrated(judge: Judge, prompts: int) -> float:
@@ -229,9 +232,8 @@ def row(name: str, settings: str, of: Result) -> str:
 
 def curves(world: World, quick: bool) -> dict[str, list[Result]]:
     """Every strategy at its budgets, printed as a table."""
-    print(
-        "\n| strategy | settings | calls | rounds | found, % | better, % | gap | tau |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
-    )
+    print("\n| strategy | settings | calls | rounds | found, % | better, % | gap | tau |")
+    print(8 * "| --- " + "|")
     results: dict[str, list[Result]] = {}
     for name, settings in STRATEGIES.items():
         for label, strategy, scored in settings[:1] if quick else settings:
@@ -245,8 +247,8 @@ def curves(world: World, quick: bool) -> dict[str, list[Result]]:
 
 def robustness(judges: dict[str, Judge], prompts: int) -> None:
     """Other judges, of whom the strategy knows nothing."""
-    print("\n| judge | noise | calls of all pairs | found, % | calls of top and bottom | found, % | lost, points |\n"
-          "| --- | --- | --- | --- | --- | --- | --- |")  # fmt: skip
+    print("\n| judge | noise | all pairs, calls | found, % | top and bottom, calls | found, % | lost, points |")
+    print(7 * "| --- " + "|")
     for name, judge in judges.items():
         world = World(judge, prompts, SEED + 1)
         full, adaptive = result(world, AllPairs()), result(world, HEADLINE, ROUNDS)
@@ -265,25 +267,15 @@ def plot(results: dict[str, list[Result]], path: Path) -> None:
 
     pyplot.rcParams.update({"svg.hashsalt": "judging", "font.size": 9})
     sheet, panes = pyplot.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    looks = zip(
-        "sov^Dx*+",
-        ("-", ":", "", "--", "", "-.", "-", "--"),
-        ("0.5", "0.5", "0", "0.5", "0", "0.5", "0", "0.5"),
-        strict=True,
-    )
-    for (name, of), (mark, dash, grey) in zip(results.items(), looks, strict=True):
+    for (name, of), (mark, dash, grey) in zip(results.items(), LOOKS, strict=True):
         order = sorted(of, key=lambda one: one.calls.mean())
         calls = [one.calls.mean() for one in order]
         wide = 2 if name == "top and bottom" else 1
         for pane, values in zip(panes, ("found", "tau"), strict=True):
             heights = [getattr(one, values).mean() for one in order]
-            pane.plot(calls, heights, marker=mark, linestyle=dash or "none", color=grey, linewidth=wide, label=name)
-    for pane, title in zip(
-        panes, ("best and worst both found, share of prompts", "Kendall's tau of all 12"), strict=True
-    ):
-        pane.set(
-            xlabel="judge calls a prompt, of 132", title=title, xlim=(0, 136), ylim=(0, 1), xticks=range(0, 133, 12)
-        )
+            pane.plot(calls, heights, marker=mark, linestyle=dash, color=grey, linewidth=wide, label=name)
+    for pane, title in zip(panes, ("best and worst both found, share of prompts", "Kendall's tau"), strict=True):
+        pane.set(xlabel="judge calls a prompt", title=title, xlim=(0, 136), ylim=(0, 1), xticks=range(0, 133, 12))
         pane.grid(color="0.9")
     panes[0].legend(loc="lower right", fontsize=8)
     sheet.savefig(path, metadata={"Date": None, "Creator": None})

@@ -11,7 +11,8 @@ from pipeline.tables import chance
 @dataclass(frozen=True)
 class Swiss:
     """n / 2 calls a round, `rounds` of them. A win is worth two points, a tie or no verdict one; of equal points whose
-    verdicts add up to more stands higher; nobody meets the same twice, or sits out alone while another is free."""
+    verdicts add up to more stands higher. From the top down each meets the next whom it has not met; who is left over,
+    sits out."""
 
     rounds: int = 6
 

@@ -48,7 +48,7 @@ def drawn(quality: NDArray[np.float64], bias: float, noise: float, rounds: int, 
 
 def by_scipy(given: Comparisons, assumed: Assumed, *, shared: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Ratings (b, n) and biases (b,), by a general optimiser over the sum that the docstring defines."""
-    from scipy.optimize import minimize
+    from scipy.optimize import minimize  # type: ignore[import-untyped]
 
     b, n = given.shape
 
@@ -165,12 +165,14 @@ def test_who_never_lost_has_a_finite_rating_and_who_never_met_anybody_the_priors
 
 
 def test_what_is_known_before_counts_as_far_as_it_is_sure() -> None:
-    nothing = Comparisons(*np.zeros((3, 0), np.int64), np.zeros(0), (1, 2))
+    nobody = np.zeros(0, np.int64)
+    nothing = Comparisons(nobody, nobody, nobody, np.zeros(0), (1, 2))
     prior = Prior(np.array([[1.0, -1.0]]), np.array([[0.5, 2.0]]))
     before = rated(nothing, UNBIASED, prior=prior)
     assert before.rating.tolist() == [[1, -1]]
-    np.testing.assert_allclose(before.covariance, [[[0.25, 0], [0, 4]]])
-    lost = rated(Comparisons(*np.array([[0], [0], [1]]), np.array([-3.0]), (1, 2)), UNBIASED, prior=prior).rating[0]
+    np.testing.assert_allclose(before.covariance, np.array([[[0.25, 0.0], [0.0, 4.0]]]))
+    zero, one = np.array([0]), np.array([1])
+    lost = rated(Comparisons(zero, zero, one, np.array([-3.0]), (1, 2)), UNBIASED, prior=prior).rating[0]
     assert lost[0] < 1
     assert lost[1] + 1 > 5 * (1 - lost[0]), "who was less sure moves more"
 
