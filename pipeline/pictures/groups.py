@@ -24,8 +24,9 @@ _SIGNS, _MORE, _LEVELS = 18, 12, 3
 """Signs in a table's key; signs that divide its crowds, and how often keys are made."""
 _BROAD, _FINER = 97, 157
 """Primes: the signs of a key are among so many of the broadest waves', those that divide among so many of the next."""
-_FIRST, _LAST = 4, 12
-"""Pictures with the same key that one is compared with: the first of them, and the last before it."""
+_FEW, _CROWDED = 16, 2
+"""Pictures with the same key are compared each with each, up to so many; in a crowd, the later ones each with so many of
+the last before and of the first."""
 _TURNED, _TURNED_BROADEST = 76, 20
 """Signs that copies may differ in, at most: of 256, and of the 64 broadest. Other pictures differ in 128, give or take 8."""
 _NEAREST = 4
@@ -149,7 +150,7 @@ def _met(signs: Signs, table: int) -> Iterator[tuple[Indices, Indices]]:
         begins = np.flatnonzero(np.diff(keys, prepend=~keys[:1]))
         lengths = np.diff(begins, append=len(order))
         yield from _neighbours(order.astype(np.int64), signs[order, 0], np.repeat(begins, lengths))
-        crowds = lengths > _FIRST + _LAST
+        crowds = lengths > _FEW
         order = order[np.repeat(crowds, lengths)]
         crowd = np.repeat(np.arange(crowds.sum(), dtype=np.uint64), lengths[crowds])
         more = range(_SIGNS + level * _MORE, _SIGNS + (level + 1) * _MORE)
@@ -166,11 +167,16 @@ def _bits(signs: Signs, places: list[int]) -> Signs:
 
 
 def _neighbours(order: Indices, broadest: Signs, start: Indices) -> Iterator[tuple[Indices, Indices]]:
-    """Pairs within each run of equal keys: with the last before, and with the first of the run, which begins at `start`."""
+    """Pairs within each run of equal keys, which begins at `start`."""
     place = np.arange(len(order))
     rank = place - start
-    last = ((later, later - back) for back in range(1, _LAST + 1) if len(later := place[rank >= back]))
-    first = ((later, start[later] + n) for n in range(_FIRST) if len(later := place[rank > _LAST + n]))
+    crowded = place[rank >= _FEW]
+    last = (
+        (later, later - n)
+        for n in range(1, _FEW)
+        if len(later := place[(rank >= n) & ((rank < _FEW) | (n <= _CROWDED))])
+    )
+    first = ((crowded, start[crowded] + n) for n in range(_CROWDED))
     for later, earlier in chain(last, first):
         near = np.bitwise_count(broadest[later] ^ broadest[earlier]) <= _TURNED_BROADEST
         yield order[later[near]], order[earlier[near]]

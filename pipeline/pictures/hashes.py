@@ -47,9 +47,10 @@ _SLIM, _SMALL = 3, 5
 """A frame is at most so many times longer than narrow, and at least such a part of the picture's side."""
 _COARSE = 12
 """Half waves across: what is broader is no detail. Gradients have nothing else."""
-_DETAIL, _WAVES = 1.0, 14.0
+_DETAIL, _WAVES, _WAVES_CLOSE = 1.0, 9.0, 14.0
 """A picture tells something by detail of so many grey levels, if it is as much as that of so many equal waves that fill
-the frame. A horizon has 2, a word of four letters, 10 pixels high, 11; other such words of 12 pixels were never confused."""
+the frame: more, where margins were cut and a few pixels may fill it. A horizon has 2, a blurred street 10; a word of four
+letters, 10 pixels high, 11; such words of 12 pixels and more that have 14 were never confused."""
 _FEW = 10
 """Half waves at least that its frame's pixels carry, on either side."""
 
@@ -79,7 +80,8 @@ def hashed(image: Image.Image) -> str:
     width, height = box[2] - box[0], box[3] - box[1]
     middle = (box[0] + box[2]) / 2 / image.width, (box[1] + box[3]) / 2 / image.height
     record["signs"] = np.packbits(spectrum.ravel()[_SIGNS] > 0, bitorder="little").view("<u8")
-    record["telling"] = _telling(spectrum, min(width, height))
+    cut = box != (0, 0, *image.size)
+    record["telling"] = _telling(spectrum, min(width, height), _WAVES_CLOSE if cut else _WAVES)
     record["size"] = round(width), round(height)
     record["whole"] = image.size
     record["place"] = round(255 * middle[0]), round(255 * middle[1])
@@ -89,15 +91,15 @@ def hashed(image: Image.Image) -> str:
     return record.tobytes().hex()
 
 
-def _telling(spectrum: Array, narrow: float) -> bool:
-    """Whether there is enough in it to tell the picture from others; `narrow`: pixels of its frame's shorter side."""
+def _telling(spectrum: Array, narrow: float, least: float) -> bool:
+    """Whether there is enough in it to tell the picture from others: pixels on its frame's shorter side, and waves."""
     detail = spectrum * DETAILED
     power = float((detail**2).sum())
     if power < _DETAIL**2 or narrow * SHARP < _FEW:
         return False
     waves, places = np.abs(detail), (_WAVE @ detail @ _WAVE.T) ** 2
     filled = float(places.sum()) ** 2 / float((places**2).sum()) / places.size
-    return float(waves.sum()) ** 2 / power * filled >= _WAVES
+    return float(waves.sum()) ** 2 / power * filled >= least
 
 
 def _pixels(grey: Image.Image, box: Box, ground: int) -> Array:
