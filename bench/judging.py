@@ -3,11 +3,11 @@
     python bench/judging.py [--quick] [--prompts 4000] [--plot FILE] [--calibrate]
 
 Nobody is asked: a judge is simulated. Each prompt has 12 responses whose qualities are drawn from N(0, 1). Shown i first
-and j second, the judge's verdict is 2 (q_i - q_j) + 0.5 + noise, rounded, and 3 at most: so of two responses drawn by
-chance it calls one in five pairs much better (3), each way, and one in eight a tie, and who is shown first gains half a
-step. The noise is Gaussian and drawn anew for each pair and order, but the same call brings the same verdict again, as a
-judge at temperature 0 does: so nothing is gained by asking twice. Its size is such that all pairs in both orders, 132
-calls, find the pair for 78 % of the prompts; --calibrate says how it was found.
+and j second, the judge's verdict is 2 (q_i - q_j) + 0.5 + noise, rounded, and from -3 to 3: of its verdicts two in five
+are 3 or -3, one in eight a tie; of 72 % of the pairs it names the same winner in both orders, of 8 % the other one. The
+noise is Gaussian and drawn anew for each pair and order, but the same call brings the same verdict again, as a judge at
+temperature 0 does: nothing is gained by asking twice. Its size is such that all pairs in both orders, 132 calls, find the
+pair for 78 % of the prompts (--calibrate).
 
 Found, or accurate: the chosen response is the truly best of all and the rejected one the truly worst. Beside it: better,
 the share of prompts where the chosen one is truly better than the rejected one; gap, the share of the quality between best
@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from simulation import TRUST, Judge, World
 
 from pipeline.contests.all_pairs import AllPairs
 from pipeline.contests.best_and_worst import BestAndWorst
@@ -28,7 +29,7 @@ from pipeline.contests.circle import Circle
 from pipeline.contests.contest import Contest, Strategy
 from pipeline.contests.different_groups import DifferentGroups
 from pipeline.contests.merge_sort import MergeSort
-from pipeline.contests.standing import standings
+from pipeline.contests.standing import likeliest, standings
 from pipeline.contests.swiss import Swiss
 from pipeline.contests.top_and_bottom import TopAndBottom
 from pipeline.statistics.bradley_terry import Assumed
@@ -37,61 +38,8 @@ ASSUMED = Assumed()
 """What estimator and strategies take for granted, whatever the judge."""
 ROUNDS = 6
 TUNING, SEED = 1, 1000
-TRUST = 0.8
-"""Correlation of scores and qualities; of the respondents' usual quality, by which groups are made, the same."""
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A simulated judge, and what it judges; in steps of strength."""
-
-    noise: float
-    """Standard deviation of a verdict about its mean."""
-    scale: float = 2.0
-    """Steps a standard deviation of quality."""
-    bias: float = 0.5
-    """What being shown first is worth."""
-    taste: float = 0.0
-    """Standard deviation of what it wrongly thinks of a response, whomever that is compared with: no call averages it away."""
-    graded: bool = True
-    """Or it says only who wins: 3 or -3."""
-    responses: int = 12
-
-
-class World:
-    """Prompts, their responses' qualities, and every verdict that the judge would give."""
-
-    def __init__(self, judge: Judge, prompts: int, seed: int) -> None:
-        chance = np.random.default_rng(seed)
-        n = judge.responses
-        self.quality = chance.standard_normal((prompts, n))
-        seen = judge.scale * self.quality + judge.taste * chance.standard_normal((prompts, n))
-        verdict = (
-            seen[:, :, None] - seen[:, None, :] + judge.bias + judge.noise * chance.standard_normal((prompts, n, n))
-        )
-        self.verdict = np.clip(np.round(verdict), -3, 3) if judge.graded else 3 * np.sign(verdict)
-        blur = np.sqrt(1 / TRUST**2 - 1)
-        scores = np.round(self.quality + blur * chance.standard_normal((prompts, n)), 1)
-        usual = self.quality + blur * chance.standard_normal((prompts, n))
-        groups = usual.argsort(1).argsort(1) * 5 // n
-        names = tuple(f"{k:02}" for k in range(n))
-        self.contests = [
-            Contest(f"{seed}/{p}", names, scores=tuple(scores[p].tolist()), groups=tuple(groups[p].tolist()))
-            for p in range(prompts)
-        ]
-
-    def played(self, strategy: Strategy, rounds: int) -> tuple[list[Contest], int]:
-        """The contests at their end, and how many rounds it took."""
-        contests = self.contests
-        for done in range(rounds):
-            asked = strategy.pairs(contests)
-            if not any(asked):
-                return contests, done
-            contests = [
-                replace(c, asked=c.asked + tuple((a, b, float(self.verdict[p, int(a), int(b)])) for a, b in asked[p]))
-                for p, c in enumerate(contests)
-            ]
-        return contests, rounds
+PILOT = 50
+"""Prompts of which a judge's noise is measured: all pairs in both orders."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +96,7 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 
 WANTED = 0.78
-JUDGE = Judge(noise=1.0)
+JUDGE = Judge(noise=0.97)
 CALIBRATED = {
     "as above": JUDGE,
     "1 step a standard deviation, not 2": Judge(noise=0.55, scale=1),
@@ -177,10 +125,10 @@ STRATEGIES: dict[str, list[tuple[str, Strategy, bool]]] = {
     "Swiss": [(f"{k} rounds", Swiss(k), False) for k in (2, 3, 4, 5, 6, 8, 10)],
     "top and bottom": [
         (f"price {price:g}, growth {growth:g}", replace(HEADLINE, price=price, growth=growth), False)
-        for price, growth in ((0.02, 0.5), (0.005, 0.5), (0.001, 0.5), (0.0004, 0.5), (0.0001, 0.7), (2e-5, 1), (1e-6, 2))
+        for price, growth in ((0.01, 0.5), (0.0025, 0.5), (0.0005, 0.5), (0.0002, 0.5), (0.0001, 0.6), (0.00005, 0.7), (1e-5, 1), (1e-6, 2))
     ],
     "top and bottom after scores": [
-        (f"price {price:g}", replace(HEADLINE, price=price, trust=TRUST), True) for price in (0.005, 0.001, 0.0004)
+        (f"price {price:g}", replace(HEADLINE, price=price, trust=TRUST), True) for price in (0.0025, 0.0005, 0.0002)
     ],
 }  # fmt: skip
 """By name: settings, strategy, and whether it uses scores."""
@@ -245,17 +193,36 @@ def curves(world: World, quick: bool) -> dict[str, list[Result]]:
     return results
 
 
+def measured(judge: Judge) -> Assumed:
+    """What a pilot says of it."""
+    pilot, _ = World(judge, PILOT, TUNING).played(AllPairs(), 1)
+    among = [Assumed(noise, spread) for noise in (0.5, 0.7, 1, 1.4, 2, 2.8) for spread in (0.7, 1, 1.4, 2, 2.8, 4)]
+    return likeliest(pilot, among)
+
+
 def robustness(judges: dict[str, Judge], prompts: int) -> None:
-    """Other judges, of whom the strategy knows nothing."""
-    print("\n| judge | noise | all pairs, calls | found, % | top and bottom, calls | found, % | lost, points |")
-    print(7 * "| --- " + "|")
+    """Other judges: of whom the strategy knows nothing, and when a pilot has measured them."""
+    print(
+        "\n| judge | its noise | all pairs, calls | found, % | by default, calls | lost, points | after a pilot, calls | lost, points |"
+    )
+    print(8 * "| --- " + "|")
     for name, judge in judges.items():
-        world = World(judge, prompts, SEED + 1)
-        full, adaptive = result(world, AllPairs()), result(world, HEADLINE, ROUNDS)
-        lost = 100 * (full.found - adaptive.found)
-        low, high = interval(lost)
-        print(f"| {name} | {judge.noise:g} | {full.calls.mean():.0f} | {100 * full.found.mean():.1f} | {adaptive.calls.mean():.1f} | "
-              f"{100 * adaptive.found.mean():.1f} | {lost.mean():.1f} ({low:.1f} to {high:.1f}) |", flush=True)  # fmt: skip
+        world, assumed = World(judge, prompts, SEED + 1), measured(judge)
+        full = result(world, AllPairs())
+        print(f"| {name} | {judge.noise:g} | {full.calls.mean():.0f} | {100 * full.found.mean():.1f} ", end="")
+        for strategy, label in (
+            (HEADLINE, ""),
+            (TopAndBottom(assumed), f" (noise {assumed.noise:g}, spread {assumed.spread:g})"),
+        ):
+            adaptive = result(world, strategy, ROUNDS)
+            lost = 100 * (full.found - adaptive.found)
+            low, high = interval(lost)
+            print(
+                f"| {adaptive.calls.mean():.1f}{label} | {lost.mean():.1f} ({low:.1f} to {high:.1f}) ",
+                end="",
+                flush=True,
+            )
+        print("|", flush=True)
 
 
 def plot(results: dict[str, list[Result]], path: Path) -> None:

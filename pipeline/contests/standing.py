@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.contests.contest import Contest
-from pipeline.statistics.bradley_terry import Assumed, Comparisons, Floats, Prior, Ratings, rated
+from pipeline.statistics.bradley_terry import Assumed, Comparisons, Floats, Prior, Ratings, evidence, rated
 
 TOGETHER = 512
 """Contests rated at once where none needs the others."""
@@ -55,6 +55,17 @@ def together(
 ) -> Ratings:
     """The ratings of contests that have the same number of responses. `trust` is the correlation, within a contest, of the
     responses' scores and ratings; at 0 scores count for nothing."""
+    return rated(_heard(contests), assumed, prior=_prior(contests, assumed.spread, trust), shared_bias=shared_bias)
+
+
+def likeliest(contests: Sequence[Contest], among: Sequence[Assumed]) -> Assumed:
+    """Which of several assumptions fits best what a judge said so far. The pilot for it: all pairs of some fifty prompts."""
+    heard = [_heard([contests[n] for n in part]) for part in alike(contests)]
+    return max(among, key=lambda assumed: sum(evidence(given, assumed) for given in heard))
+
+
+def _heard(contests: Sequence[Contest]) -> Comparisons:
+    """The verdicts in contests that have the same number of responses."""
     rows = [
         (number, contest.place[first], contest.place[second], strength)
         for number, contest in enumerate(contests)
@@ -63,8 +74,7 @@ def together(
     ]
     columns = np.array(rows, np.float64).reshape(-1, 4).T
     number, first, second = columns[:3].astype(np.int64)
-    given = Comparisons(number, first, second, columns[3], (len(contests), len(contests[0].responses)))
-    return rated(given, assumed, prior=_prior(contests, assumed.spread, trust), shared_bias=shared_bias)
+    return Comparisons(number, first, second, columns[3], (len(contests), len(contests[0].responses)))
 
 
 def _prior(contests: Sequence[Contest], spread: float, trust: float) -> Prior:

@@ -20,8 +20,9 @@ class TopAndBottom:
     close contests take the calls that the clear ones leave (`bench/judging.py`)."""
 
     assumed: Assumed = field(default_factory=Assumed)
-    price: float = 0.0004
-    """What a call must promise: steps of strength by which the chosen response is better, or the rejected one worse."""
+    price: float = 0.0002
+    """What a call must promise: by how much the chosen response is better, or the rejected one worse, as a share of the
+    spread of the ratings."""
     growth: float = 0.5
     """A round asks at most this share of what was asked before it; and a call for every two responses in any case."""
     most: int | None = None
@@ -45,7 +46,8 @@ class TopAndBottom:
     def _planned(self, contests: list[Contest]) -> list[list[Pair]]:
         """Of contests that have the same number of responses."""
         ratings = together(contests, self.assumed, trust=self.trust)
-        planned = plan(ratings, self.assumed, _left(contests), self._room(contests), self.price)
+        price = self.price * self.assumed.spread
+        planned = plan(ratings, self.assumed, _left(contests), self._room(contests), price)
         return [
             balanced(contest, [(contest.responses[i], contest.responses[j]) for i, j in pairs])
             for contest, pairs in zip(contests, planned, strict=True)

@@ -103,15 +103,22 @@ def information(difference: Floats, noise: float) -> Floats:
 def rated(given: Comparisons, assumed: Assumed, *, prior: Prior | None = None, shared_bias: bool = False) -> Ratings:
     """Rate all contests at once. Each is rated by its own comparisons alone, to the last digit, unless the bias is
     `shared_bias`: then one bias is estimated from all of them. Without a `prior` the ratings' is 0, give or take the spread."""
-    if prior is None:
-        prior = Prior(np.zeros(given.shape), np.full(given.shape, assumed.spread))
-    posterior = _Posterior(given, assumed, prior, shared_bias)
-    rating, bias = prior.mean, np.zeros(given.shape[0])
-    for _ in range(_NEWTON):
-        rating, bias, moved = _stepped(posterior, rating, bias)
-        if moved.max(initial=0) < _STILL:
-            break
+    posterior = _Posterior(given, assumed, prior or _flat(given, assumed), shared_bias)
+    rating, bias = posterior.mode()
     return posterior.at(rating, bias).laplace(rating, bias)
+
+
+def evidence(given: Comparisons, assumed: Assumed) -> float:
+    """The logarithm of how likely the verdicts, whole numbers, are if this is assumed (Laplace's approximation). Of several
+    assumptions take the one with the largest: so a judge's noise is measured, from as many comparisons as there are."""
+    posterior = _Posterior(given, assumed, _flat(given, assumed), shared=False)
+    here = posterior.at(*posterior.mode())
+    squares = float((given.strength**2).sum()) / 2 / assumed.noise**2  # what `height` leaves out
+    return float((here.height + here.room()).sum()) - squares
+
+
+def _flat(given: Comparisons, assumed: Assumed) -> Prior:
+    return Prior(np.zeros(given.shape), np.full(given.shape, assumed.spread))
 
 
 def _stepped(posterior: "_Posterior", rating: Floats, bias: Floats) -> tuple[Floats, Floats, Floats]:
@@ -139,6 +146,10 @@ class _Here:
     """(b, n): its derivatives in the ratings."""
     tilt: Floats
     """(b,): in the bias."""
+    tight: Floats
+    """(b, n): the precision of the ratings' prior."""
+    firm: float
+    """Of the bias's."""
     inverse: Floats
     """(b, n, n): of minus its second derivatives in the ratings."""
     lean: Floats
@@ -156,6 +167,12 @@ class _Here:
         """How the ratings follow the bias (b, n), and the precision of the bias when they do (b,)."""
         follow = (self.inverse @ self.lean[:, :, None])[:, :, 0]
         return follow, self.pooled(self.stiff - (self.lean * follow).sum(1))
+
+    def room(self) -> Floats:
+        """(b,): the logarithm of how much less room the posterior takes than the prior."""
+        prior = np.log(self.tight).sum(1) + np.log(self.firm)
+        room: Floats = (prior + np.linalg.slogdet(self.inverse)[1] - np.log(self._eliminated()[1])) / 2
+        return room
 
     def newton(self) -> tuple[Floats, Floats, Floats]:
         """The step for ratings (b, n) and bias (b,), and how steep it leads up (b,)."""
@@ -219,8 +236,19 @@ class _Posterior:
             inverse=np.asarray(np.linalg.inv(hessian), np.float64),
             lean=out - into,
             stiff=out.sum(1) + self._firm,
+            tight=self._tight,
+            firm=self._firm,
             shared=self._shared,
         )
+
+    def mode(self) -> tuple[Floats, Floats]:
+        """Ratings (b, n) and biases (b,) where it is highest."""
+        rating, bias = self._centre, np.zeros(len(self._centre))
+        for _ in range(_NEWTON):
+            rating, bias, moved = _stepped(self, rating, bias)
+            if moved.max(initial=0) < _STILL:
+                break
+        return rating, bias
 
 
 def _moments(difference: Floats, noise: float) -> tuple[Floats, Floats, Floats]:

@@ -8,7 +8,7 @@ from simulated import contest, exact, judge, played
 
 from pipeline.contests.all_pairs import AllPairs
 from pipeline.contests.contest import Contest
-from pipeline.contests.standing import alike, standings
+from pipeline.contests.standing import alike, likeliest, standings
 from pipeline.statistics.bradley_terry import Assumed
 
 
@@ -53,3 +53,10 @@ def test_a_shared_bias_is_that_of_all_contests() -> None:
     assert len({s.bias for s in shared}) == 1
     assert shared[0].bias == pytest.approx(0.7, abs=0.12)
     assert np.std([s.bias for s in own]) > 0.05
+
+
+def test_a_pilot_says_how_much_a_judge_errs() -> None:
+    among = [Assumed(noise=noise) for noise in (0.5, 1.0, 2.0)]
+    for noise in (0.4, 1.0, 2.2):
+        pilot = played(AllPairs(), [contest(f"p{n}", n % 2 + 7) for n in range(30)], judge(noise=noise))
+        assert likeliest(pilot, among) == min(among, key=lambda assumed: abs(assumed.noise - noise))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.statistics.bradley_terry import Assumed, Comparisons, Prior, information, rated
+from pipeline.statistics.bradley_terry import Assumed, Comparisons, Prior, evidence, information, rated
 
 VERDICTS = np.arange(-3, 4)
 ASSUMED = Assumed(noise=0.9, spread=1.7, bias=0.6)
@@ -189,6 +189,26 @@ def test_known_qualities_and_a_known_bias_are_recovered_as_exactly_as_it_says() 
     between = ratings.rating[:, 0] - ratings.rating[:, 1] - quality[:, 0] + quality[:, 1]
     variance = ratings.covariance[:, 0, 0] + ratings.covariance[:, 1, 1] - 2 * ratings.covariance[:, 0, 1]
     assert (between / np.sqrt(variance)).std() == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize(("noise", "spread"), [(0.5, 2.0), (1.0, 2.0), (2.0, 2.0), (1.0, 1.0)])
+def test_of_several_assumptions_the_true_one_is_the_likeliest(noise: float, spread: float) -> None:
+    quality = np.random.default_rng(0).normal(0, spread, (40, 8))
+    given = drawn(quality, 0.3, noise, 1, seed=1)
+    among = [Assumed(noise=n, spread=s) for n in (0.5, 0.7, 1.0, 1.4, 2.0) for s in (0.7, 1.0, 1.4, 2.0, 2.8)]
+    assert max(among, key=lambda assumed: evidence(given, assumed)) == Assumed(noise=noise, spread=spread)
+
+
+@pytest.mark.parametrize("verdict", [0.0, 1.0, 3.0])
+def test_the_evidence_is_the_integral_over_all_ratings(verdict: float) -> None:
+    zero = np.array([0])
+    given = Comparisons(zero, zero, zero + 1, np.array([verdict]), (1, 2))
+    apart = np.linspace(-12, 12, 4001)
+    deviation = np.sqrt(2 * ASSUMED.spread**2 + ASSUMED.bias**2)
+    density = np.exp(-((apart / deviation) ** 2) / 2) / deviation / np.sqrt(2 * np.pi)
+    likely = np.exp([log_likelihood(d, ASSUMED.noise)[int(verdict) + 3] for d in apart])
+    integral = float((likely * density).sum() * (apart[1] - apart[0]))
+    assert evidence(given, ASSUMED) == pytest.approx(np.log(integral), abs=0.15)
 
 
 def test_each_contest_has_a_bias_of_its_own_where_it_is_not_shared() -> None:
