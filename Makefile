@@ -12,7 +12,7 @@ TETRAD := $(BIN)/tetrad
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 STAGES := collect question sample judge settle review pair
 
-.PHONY: help demo test test-engines format lock clean plan publish $(STAGES)
+.PHONY: help demo test test-slow test-engines format lock clean plan publish $(STAGES)
 
 help:  ## list the targets
 	@grep -hE '^[a-z$$()%A-Z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## (.*)/  \1\t\2/; s/\$$\(STAGES\)/$(STAGES)/' | expand -t 52
@@ -30,11 +30,14 @@ publish: .venv/demo  ## bring RECIPE to its end and build the release folder; sa
 	$(TETRAD) run $(RECIPE) --pool $(POOL) $(ARGS)
 	$(TETRAD) publish $(RECIPE)-$(POOL)
 
-test: .venv/test  ## formatting, lint, types, and every test but the heavy engines'
+test: .venv/test  ## formatting, lint, types, and every test but the slow ones and the heavy engines'
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not engine"
+	$(BIN)/pytest -m "not engine and not slow"
+
+test-slow: .venv/test  ## the tests that take more than ten seconds each
+	$(BIN)/pytest -m "slow and not engine"
 
 test-engines: .venv-vllm/ready  ## the tests that need vLLM (CPU build), Ray or transformers, in an environment of their own
 	PYTHONPATH=. .venv-vllm/bin/python -m pytest -m engine tests/engines

@@ -8,6 +8,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,22 @@ Picture = Image.Image
 Chance = random.Random
 
 
-def photographs() -> Iterator[Picture]:
-    """Those that the packages ship, at least 256 pixels on a side, on white."""
+DISC = "retina.jpg"
+"""A smooth disc on a flat ground: two parts that show a piece of its edge hardly differ."""
+
+
+def photographs(disc: bool | None = None) -> Iterator[Picture]:
+    """Those that the packages ship, at least 256 pixels on a side, on white: all, the disc alone, or all but it."""
     for package, folder in (("skimage", "data"), ("sklearn", "datasets/images")):
         spec = find_spec(package)
         assert spec
         assert spec.origin
         for path in sorted((Path(spec.origin).parent / folder).glob("*.[jp][pn]g")):
             image = Image.open(path).convert("RGBA")
-            if min(image.size) >= 256 and path.name != "motorcycle_right.png":  # the left eye sees nearly the same
+            wanted = disc is None or disc == (path.name == DISC)
+            if (
+                wanted and min(image.size) >= 256 and path.name != "motorcycle_right.png"
+            ):  # the left eye sees nearly the same
                 yield Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
@@ -42,6 +50,12 @@ def parts(image: Picture, side: int, step: int) -> Iterator[Picture]:
 
 def words(chance: Chance, number: int = 1, syllables: int = 0) -> str:
     return " ".join("".join(chance.choices(SYLLABLES, k=syllables or chance.randint(1, 3))) for _ in range(number))
+
+
+def word(number: int) -> str:
+    """Two syllables: no two of 25,600 numbers have the same."""
+    first, more = number % len(SYLLABLES), number // len(SYLLABLES)
+    return SYLLABLES[first] + SYLLABLES[(more + 37 * first) % len(SYLLABLES)]
 
 
 def sheet(width: int, height: int, lines: list[tuple[float, float, str, int]], paper: str = "white") -> Picture:
@@ -182,17 +196,18 @@ def lookalikes(quick: bool) -> dict[str, Iterator[Picture]]:
         "pages": (page(Chance(30_000 + i)) for i in range(n)),
         "pages_small_print": (page(Chance(40_000 + i), 16) for i in range(n)),
         "screens": (screen(Chance(50_000 + i)) for i in range(n)),
-        "short": (sheet(512, 512, [(220, 240, words(Chance(i), 1, 2), 6 + 2 * (i % 16))]) for i in range(2 * n)),
+        "short": (sheet(512, 512, [(220, 240, word(i), 6 + 2 * (i % 16))]) for i in range(2 * n)),
         "captions": (captioned(bases[i % len(bases)], Chance(60_000 + i)) for i in range(n)),
         "plain": (plain(Chance(70_000 + i), i % 4) for i in range(2 * n)),
         "limit_outlined_captions": (outlined(bases[i % len(bases)], Chance(80_000 + i)) for i in range(n)),
+        "limit_edges_of_a_disc": islice(others(quick, disc=True), 12 if quick else None),
         "limit_pages_one_line": (page(Chance(90_000 + i), 28, i % 16) for i in range(n)),
     }
 
 
-def others(quick: bool) -> Iterator[Picture]:
+def others(quick: bool, disc: bool = False) -> Iterator[Picture]:
     """Parts of photographs that overlap, upright and on their side, mirrored, or as negatives: no two the same."""
-    for image in list(photographs())[:: 20 if quick else 1]:
+    for image in list(photographs(disc))[:: 20 if quick else 1]:
         for side in (160, 192, 224, 272, 320):
             for n, part in enumerate(parts(image, side, side // (1 if quick else 4))):
                 yield part

@@ -116,7 +116,9 @@ def million(ours: list[str], copies: list[str], total: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "hashes.parquet"
         rest = randomised(ours, total - len(ours) - len(copies))
-        pl.DataFrame({"hash": pl.concat([pl.Series(ours), rest, pl.Series(copies)])}).write_parquet(path)
+        pl.DataFrame({"hash": pl.concat([pl.Series(ours), rest, pl.Series(copies)])}).write_parquet(
+            path, row_group_size=10_000
+        )
         del rest
         subprocess.run([sys.executable, __file__, "--group", path], check=True)
         joined = np.load(path.with_suffix(".npy"))
@@ -144,7 +146,8 @@ def randomised(ours: list[str], number: int) -> pl.Series:
 
 def group(path: Path) -> None:
     """In a fresh process."""
-    read = pl.read_parquet(path)["hash"]
+    rows = pl.scan_parquet(path, low_memory=True, parallel="none")  # all at once would take several times their size
+    read = rows.collect(engine="streaming")["hash"]
     figure("hash_group_read_rss", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB")
     began = time.perf_counter()
     joined = groups(read)

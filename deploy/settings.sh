@@ -20,10 +20,11 @@ fi
 # is queued again, and goes on; unless somebody cancelled it, for then it runs no longer by Slurm's count. Any other exit code
 # (0 done, 2 for you to mend, 3 budget spent) is the job's own.
 go_on() {
-    local told="" code
+    local told="" tetrad="" code
+    trap 'told=yes; [ -z "$tetrad" ] || kill -TERM "$tetrad" 2>/dev/null' TERM
     tetrad "$@" &
-    local tetrad=$!
-    trap 'told=yes; kill -TERM "$tetrad" 2>/dev/null' TERM
+    tetrad=$!
+    [ -z "$told" ] || kill -TERM "$tetrad"  # it came before there was anybody to tell
     wait "$tetrad"
     code=$?
     if [ -n "$told" ]; then  # the signal ended the waiting, not yet the run

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -110,7 +111,8 @@ class Fetch:
         at once, in threads."""
         waiting: deque[tuple[Cells, Future[Fetched[T] | NotFetched]]] = deque()
         done, said = 0, time.monotonic()
-        with Loop(self._web) as web, ThreadPoolExecutor(AT_ONCE) as pool:
+        with ExitStack() as at_last, Loop(self._web) as web, ThreadPoolExecutor(AT_ONCE) as pool:
+            at_last.callback(self._fetched.sync)  # when no thread writes any more: it looks at how long the file is
             try:
                 for row in rows:
                     waiting.append((row, pool.submit(self._one, row, sources[row["source"]], make, web)))
@@ -126,7 +128,6 @@ class Fetch:
                 for _, future in waiting:
                     future.cancel()
                 web.stop()
-                self._fetched.sync()
 
     def _taken(self, row: Cells, future: Future[Fetched[T] | NotFetched]) -> tuple[Cells, Fetched[T] | NotFetched]:
         result = future.result()

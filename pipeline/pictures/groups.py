@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 
 from pipeline.pictures.hashes import DIGITS, LAYOUT
 from pipeline.pictures.likeness import COMPARED, Records, Verdicts, alike, comparable
 
-TABLES = 48
-_SIGNS, _MORE, _LEVELS = 18, 12, 3
+TABLES = 96
+_SIGNS, _MORE, _LEVELS = 16, 12, 3
 """Signs in a table's key; signs that divide its crowds, and how often keys are made."""
 _BROAD, _FINER = 97, 157
 """Primes: the signs of a key are among so many of the broadest waves', those that divide among so many of the next."""
-_FEW, _CROWDED = 16, 2
+_FEW, _CROWDED = 32, 2
 """Pictures with the same key are compared each with each, up to so many; in a crowd, the later ones each with so many of
 the last before and of the first."""
 _TURNED, _TURNED_BROADEST = 76, 20
@@ -33,7 +34,9 @@ _NEAREST = 4
 """Candidates of one picture that are looked at closely."""
 _ROUNDS = 8
 """Times at most that a picture is compared with what its likes have joined."""
-_CHUNK = 1 << 16
+_CHUNK = 1 << 14
+_HEAD = repack_fields(LAYOUT[COMPARED])
+"""What candidates are found by: 76 bytes."""
 _BATCH = 1 << 12
 
 Indices = NDArray[np.int64]
@@ -49,16 +52,28 @@ def groups(hashes: Sequence[str] | pl.Series) -> Indices:
     written = pl.Series("hash", hashes, dtype=pl.String)
     heads = _heads(written)
     found, telling = np.arange(len(written)), heads["telling"] == 1
-    equal = written.to_frame().with_row_index().select(pl.col("index").first().over("hash")).to_series().to_numpy()
+    equal = _equal(written)
     found[telling] = equal[telling]
     distinct = np.flatnonzero(telling & (found == np.arange(len(found))))
+    heads = heads[distinct]
     found[distinct] = distinct[_Distinct(written, heads, distinct).joined()]
     return found[found]
 
 
+def _equal(hashes: pl.Series) -> Indices:
+    """For each the index of the first that is equal. Told by 64 bits of them: grouping them whole would copy them all."""
+    short = pl.DataFrame({"short": hashes.hash()}).with_row_index()
+    first = short.select(pl.col("index").first().over("short")).to_series()
+    later = (first != short["index"]).arg_true()
+    same = hashes.gather(later) == hashes.gather(first.gather(later))
+    found = np.arange(len(hashes))
+    found[later.filter(same).to_numpy()] = first.gather(later.filter(same)).to_numpy()
+    return found
+
+
 def _heads(hashes: pl.Series) -> Records:
     """What candidates are found by, of each hash; all of it is read."""
-    heads = np.empty(len(hashes), LAYOUT[COMPARED])
+    heads = np.empty(len(hashes), _HEAD)
     for start in range(0, len(hashes), _CHUNK):
         read = _read(hashes[start : start + _CHUNK])
         for name in COMPARED:
@@ -80,7 +95,7 @@ class _Distinct:
     """Hashes that tell something, no two of them equal. They are numbered in their order."""
 
     def __init__(self, written: pl.Series, heads: Records, rows: Indices) -> None:
-        self._written, self._rows, self._heads = written, rows, heads[rows]
+        self._written, self._rows, self._heads = written, rows, heads
 
     def joined(self) -> Indices:
         """For each the first that it is a copy of and that joined none itself; its own number, if there is none."""
@@ -168,15 +183,19 @@ def _bits(signs: Signs, places: list[int]) -> Signs:
 
 def _neighbours(order: Indices, broadest: Signs, start: Indices) -> Iterator[tuple[Indices, Indices]]:
     """Pairs within each run of equal keys, which begins at `start`."""
-    place = np.arange(len(order))
-    rank = place - start
-    crowded = place[rank >= _FEW]
-    last = (
-        (later, later - n)
-        for n in range(1, _FEW)
-        if len(later := place[(rank >= n) & ((rank < _FEW) | (n <= _CROWDED))])
-    )
-    first = ((crowded, start[crowded] + n) for n in range(_CROWDED))
-    for later, earlier in chain(last, first):
+    rank = (np.arange(len(order)) - start).astype(np.uint32)
+    crowded = np.flatnonzero(rank >= _FEW)
+    for later, earlier in chain(_last(rank), ((crowded, start[crowded] + n) for n in range(_CROWDED))):
         near = np.bitwise_count(broadest[later] ^ broadest[earlier]) <= _TURNED_BROADEST
         yield order[later[near]], order[earlier[near]]
+
+
+def _last(rank: Signs) -> Iterator[tuple[Indices, Indices]]:
+    """Places in a run, and one before them."""
+    later = np.arange(len(rank))
+    for n in range(1, _FEW):
+        room = rank[later] >= n
+        later = later[room if n != _CROWDED + 1 else room & (rank[later] < _FEW)]
+        if not len(later):
+            return
+        yield later, later - n

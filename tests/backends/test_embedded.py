@@ -60,6 +60,7 @@ def means(replies: list[Reply]) -> list[float]:
     return [sum(r.result.logprobs) / len(r.result.logprobs) for r in replies if isinstance(r.result, Scored)]
 
 
+@pytest.mark.slow
 def test_the_better_of_two_easy_answers_is_the_more_likely(child: Child) -> None:
     good = means(ask(child, [Score(model=MODEL, messages=question(q), answer=g) for q, g, _ in PAIRS]))
     bad = means(ask(child, [Score(model=MODEL, messages=question(q), answer=b) for q, _, b in PAIRS]))
@@ -115,6 +116,7 @@ def test_a_text_over_the_context_is_owed_to_another_machine(child: Child) -> Non
         assert reply.result.owed
 
 
+@pytest.mark.slow
 def test_swapping_two_images_changes_the_answers(child: Child, images: Blobs) -> None:
     drawings = Drawings()
     rows = pl.concat(drawings.listing()).head(2).to_dicts()
@@ -144,6 +146,7 @@ def test_a_plain_colour_is_seen(child: Child, images: Blobs, tmp_path: Path) -> 
     assert "blue" in texts["blue"]
 
 
+@pytest.mark.slow
 def test_an_answer_does_not_depend_on_what_else_is_under_way(child: Child) -> None:
     requests: list[Request] = [
         Chat(model=MODEL, messages=question(f"Tell me something about the number {n}."), temperature=1.0, max_tokens=24)

@@ -147,7 +147,7 @@ def test_with_a_judge_that_never_errs_the_best_and_the_worst_are_found_for_few_c
 
 
 def test_it_finds_more_than_as_many_calls_of_a_tournament_and_than_twice_as_many_evenly_spread() -> None:
-    contests = [contest(f"p{n}", 12) for n in range(160)]
+    contests = [contest(f"p{n}", 12) for n in range(120)]
     adaptive = played(TopAndBottom(), contests, judge(), rounds=6)
     calls = np.mean([len(c.asked) for c in adaptive])
     assert 28 < calls < 36
