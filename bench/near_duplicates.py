@@ -34,6 +34,8 @@ from pipeline.pictures.hashes import LAYOUT, hashed
 from pipeline.pictures.parts import Unfit
 from pipeline.pictures.rebuild import rebuilt
 
+_READ = 10_000
+"""Hashes read at once: to unpack them all together takes several times their size."""
 FAR = 8
 """Bits that the pHash may differ in."""
 _k = np.arange(32)
@@ -117,16 +119,17 @@ def million(ours: list[str], copies: list[str], total: int) -> int:
         path = Path(folder) / "hashes.parquet"
         rest = randomised(ours, total - len(ours) - len(copies))
         pl.DataFrame({"hash": pl.concat([pl.Series(ours), rest, pl.Series(copies)])}).write_parquet(
-            path, row_group_size=10_000
+            path, row_group_size=_READ
         )
         del rest
         subprocess.run([sys.executable, __file__, "--group", path], check=True)
         joined = np.load(path.with_suffix(".npy"))
     found = joined[-len(copies) :] == np.arange(len(copies))
     figure("recall_among_1m", found.mean())
-    return int((joined[: -len(copies)] != np.arange(total - len(copies))).sum()) + int(
-        (~found & (joined[-len(copies) :] < total - len(copies))).sum()
-    )
+    another = ~found & (joined[-len(copies) :] < total - len(copies))
+    figure("copies_that_joined_an_overlapping_part", (another & (joined[-len(copies) :] < len(ours))).sum(), "pictures")
+    strange = another & (joined[-len(copies) :] >= len(ours))
+    return int((joined[: -len(copies)] != np.arange(total - len(copies))).sum() + strange.sum())
 
 
 def randomised(ours: list[str], number: int) -> pl.Series:
@@ -146,8 +149,10 @@ def randomised(ours: list[str], number: int) -> pl.Series:
 
 def group(path: Path) -> None:
     """In a fresh process."""
-    rows = pl.scan_parquet(path, low_memory=True, parallel="none")  # all at once would take several times their size
-    read = rows.collect(engine="streaming")["hash"]
+    lazy, number = pl.scan_parquet(path), pl.scan_parquet(path).select(pl.len()).collect().item()
+    parts = [lazy.slice(start, _READ).collect()["hash"] for start in range(0, number, _READ)]
+    read = pl.concat(parts, rechunk=False)
+    del parts
     figure("hash_group_read_rss", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB")
     began = time.perf_counter()
     joined = groups(read)

@@ -87,8 +87,9 @@ class Lines:
         line = (
             f"{made.number:>2} {made.name:<12} {made.considered} in, {made.kept} kept{dropped}{errors}{owed}  [{when}]"
         )
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
-        LOG.info("%s", line)
+        for said in (line, *(f"    {note}" for note in made.notes)):
+            self._console.print(said, highlight=False, markup=False, soft_wrap=True)
+            LOG.info("%s", said)
 
 
 class Masked(logging.Formatter):

@@ -89,10 +89,7 @@ class Run(Generic[P]):
         self._until = LINE.index(until) if until else len(LINE)
         self._watcher = watcher
         self._models = models or catalogue()
-        pools = cast("dict[str, P]", recipe.POOLS)
-        if pool not in pools:
-            raise UserError(f"the recipe {_recipe(recipe)} has no pool {pool!r}; it has {', '.join(pools)}")
-        self.pool = pools[pool]
+        self.pool: P = pool_of(recipe, pool)
         names = set(models_in(self.pool))
         if not private:
             self._models.releasable(names)
@@ -155,6 +152,7 @@ class Run(Generic[P]):
             owed=self._owed - owed,
             asking=self.generate.asking,
             seconds=round(time.monotonic() - started, 2),
+            notes=list(result.notes),
         )
         self._clear(page, made.sha256)
         if result.dropped.height:
@@ -240,6 +238,14 @@ def _lineage(recipe: ModuleType) -> dict[str, frozenset[str]]:
     """Subcategory to itself and all above it, of the recipe's taxonomy."""
     taxonomy: Taxonomy | None = getattr(recipe, "TAXONOMY", None)
     return {} if taxonomy is None else {leaf: frozenset(n.id for n in nodes) for leaf, nodes in taxonomy.leaves.items()}
+
+
+def pool_of(recipe: ModuleType, name: str) -> Any:
+    """A recipe's pool of this name."""
+    pools: dict[str, Any] = recipe.POOLS
+    if name not in pools:
+        raise UserError(f"the recipe {_recipe(recipe)} has no pool {name!r}; it has {', '.join(pools)}")
+    return pools[name]
 
 
 def _recipe(recipe: ModuleType) -> str:

@@ -293,8 +293,31 @@ class Judgment(Row):
     counterpart there as `family:its_own_words`."""
     request_id: str
     """The kept reply it was read from."""
+    instead_of: str | None = None
+    """The judge that refused to say, in whose place this one was asked."""
     error: str | None
     """Why there is no score: judge_refused, no_verdict, off_scale, contradiction, cut_off, or a failure's word."""
+
+
+class SafeRate(Row):
+    """How often a respondent's answers are safe in a category."""
+
+    id: str
+    """Hash of respondent and category."""
+    respondent: str
+    """A name in the recipe's pool."""
+    category: str | None
+    """Id in the taxonomy; null for prompts without a class."""
+    answers: int
+    """Its responses there that have a label."""
+    safe_rate: float
+    """Share of them that are safe or refusals, 0 to 1; where judges differ, a response counts by its share of labels."""
+    refusal_rate: float
+    """Share of them that are refusals, likewise."""
+    low: float
+    """Lower end of the safe rate's 95 % interval (Wilson)."""
+    high: float
+    """Upper end."""
 
 
 class Candidate(Row):
@@ -335,8 +358,53 @@ class Comparison(Row):
     """-3 to 3; above zero prefers a. Null when the judge gave no verdict."""
     request_id: str
     """The kept reply it was read from."""
+    instead_of: str | None = None
+    """The judge that refused to say, in whose place this one was asked."""
     error: str | None
     """Why there is no verdict; the words are those of `Judgment.error`."""
+
+
+class JudgeReport(Row):
+    """How one judge judged by one criterion. Rates are shares of 0 to 1, null where nothing was counted; `_low` and `_high` are
+    the ends of Wilson's 95 % interval."""
+
+    judge: str
+    """The judge's name."""
+    model: str
+    """Its name in models.toml."""
+    criterion: str
+    """By what it judged."""
+    calls: int
+    """Requests whose replies were read."""
+    refusal_rate: float | None
+    """Of the calls, those that the judge or its provider refused."""
+    unreadable_rate: float | None
+    """Of the calls, those with a reply that states no verdict, or none that was on offer."""
+    failure_rate: float | None
+    """Of the calls, those without a reply: timeouts, server errors, ..."""
+    order_consistency: float | None
+    """Of the pairs read in both orders, those with the same side (or a tie) in both."""
+    first_rate: float | None
+    """Of the comparisons that prefer one, those that prefer what was shown first; 0.5 is fair, if pairs are asked in both
+    orders, or in an order drawn by chance."""
+    first_low: float | None
+    first_high: float | None
+    longer_rate: float | None
+    """Of the pairs of unequal length in which one is preferred, those that prefer the longer (characters)."""
+    longer_low: float | None
+    longer_high: float | None
+    own_rate: float | None
+    """Of the pairs with one response of the judge's own family of models in which one is preferred, those that prefer its own.
+    A family is the letters that a model's name begins with: Qwen2.5-VL-7B and Qwen3-VL-8B are both qwen."""
+    own_low: float | None
+    own_high: float | None
+    own_rate_by_others: float | None
+    """The same of the judges of other families, on the same pairs: what is above it is self-preference."""
+    settled: int
+    """Candidates on both of whose responses it gave a verdict."""
+    calls_per_settled: float | None
+    cost_per_settled: float | None
+    """In the currency of the prices; null where none is known."""
 
 
 class Decision(Row):
@@ -366,10 +434,15 @@ class QueueItem(Row):
 
 
 class Preference(Row):
-    """What all judgments, comparisons and decisions on a pair settle to."""
+    """What all judgments, comparisons and decisions on a pair settle to, by one criterion."""
 
     id: str
+    """Hash of candidate and criterion."""
+    candidate_id: str
     """`Candidate.id`."""
+    criterion: str
+    """By what it was judged: helpfulness, harmlessness, ...; `overall`: the one preference that the recipe's rule makes of
+    them all, and of what people decided."""
     prompt_id: str
     """`Prompt.id`."""
     a_id: str
@@ -379,7 +452,7 @@ class Preference(Row):
     strength: float | None
     """-3 to 3; above zero prefers a; null when nobody gave a verdict."""
     confidence: float | None
-    """Share of the verdicts that lie on the settled side, 0 to 1."""
+    """Share of the verdicts, by weight, that lie on the settled side, 0 to 1."""
     sources: tuple[str, ...]
     """Who gave a verdict: judges, and people as human/<pseudonym>."""
     disagreement: float | None
@@ -485,6 +558,8 @@ class Outcome:
     considered: int = -1
     passed: Mapping[str, int] = field(default_factory=dict)
     """Reason to rows left out that get no row of their own: of millions listed, those never fetched. The listing holds them."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of it: a line each."""
 
     def __post_init__(self) -> None:
         left_out = self.dropped.height + sum(self.passed.values())

@@ -14,8 +14,9 @@ from pipeline.workspace import Workspace
 
 _BACK = {
     "preferences": (
-        ("comparisons", "candidate_id", ("id",)),
-        ("decisions", "candidate_id", ("id",)),
+        ("comparisons", "candidate_id", ("candidate_id",)),
+        ("contests", "candidate_id", ("candidate_id",)),
+        ("decisions", "candidate_id", ("candidate_id",)),
         ("judgments", "response_id", ("a_id", "b_id")),
     ),
 }

@@ -58,6 +58,8 @@ class Made:
     seconds: float
     asking: dict[str, Asking] = field(default_factory=dict)
     """Model to what its replies took."""
+    notes: list[str] = field(default_factory=list)
+    """What is to be said of it: a line each."""
 
     @classmethod
     def read(cls, path: Path) -> "Made":

@@ -291,6 +291,10 @@ class Generate:
         asking.tokens_in += reply.tokens_in or 0
         asking.tokens_out += reply.tokens_out or 0
 
+    def costs(self, request_ids: pl.Series) -> pl.DataFrame:
+        """id and cost (US dollars) of those of these requests whose price is known."""
+        return self._replies.costs(request_ids)
+
     def close(self) -> None:
         """End the engines."""
         for backend in self._backends.values():

@@ -188,6 +188,11 @@ class Replies:
         frames = (frame for segment in self._segments.values() for frame in segment.frames(["run", "cost"]))
         return sum(float(frame.filter(run=run)["cost"].sum()) for frame in frames)
 
+    def costs(self, ids: pl.Series) -> pl.DataFrame:
+        """id and cost (US dollars) of those of these requests whose price is known."""
+        found = [frame.filter(pl.col("id").is_in(ids.implode())) for _, frame in self._live("cost")]
+        return pl.concat([pl.DataFrame(schema={"id": pl.String, "cost": pl.Float64}), *found]).drop_nulls("cost")
+
     def stats(self) -> pl.DataFrame:
         """What is kept, by the model's `revision` and by `error` (null: an answer): replies, tokens_in, tokens_out, cost in
         US dollars, bytes of requests and replies before compression, and how many of the replies lie open (in logs) and

@@ -9,7 +9,7 @@ Errors are few words: `judge_refused` (the next judge of the panel is asked), `n
 `cut_off`; or the word of the failure that came instead of a reply.
 """
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pipeline.requests import Failure, Reply, Request
 from pipeline.tables import Comparison, Judgment, row_id
@@ -24,6 +24,11 @@ class Judge(Protocol):
     def name(self) -> str: ...
     @property
     def model(self) -> str: ...
+    @property
+    def criterion(self) -> str:
+        """By what it judges: another judge of the same criterion can stand in for it."""
+        ...
+
     def ask(self, row: Cells) -> Request: ...
     def read(self, row: Cells, request_id: str, reply: Reply) -> Judgment: ...
 
@@ -40,10 +45,13 @@ class PairJudge(Protocol):
 
     @property
     def model(self) -> str: ...
+    @property
+    def criterion(self) -> str: ...
     def ask(self, row: Cells) -> Request: ...
     def read(self, row: Cells, request_id: str, reply: Reply) -> Comparison: ...
 
 
+@runtime_checkable
 class ListJudge(Protocol):
     """Scores and ranks all responses of a prompt in one call. Its rows hold prompt_id, image, question, responses (two or
     more of {"id", "text"}, each id once); and domain (its id), if known."""
@@ -52,6 +60,13 @@ class ListJudge(Protocol):
     def name(self) -> str: ...
     @property
     def model(self) -> str: ...
+    @property
+    def criterion(self) -> str: ...
+    @property
+    def all_at_once(self) -> Literal[True]:
+        """By this it is told from the others."""
+        ...
+
     def ask(self, row: Cells) -> Request: ...
     def read(self, row: Cells, request_id: str, reply: Reply) -> tuple[list[Judgment], list[Comparison]]:
         """A judgment of each response, and a comparison of each pair; where nothing can be read, judgments with an error

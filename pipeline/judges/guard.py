@@ -7,7 +7,7 @@ A guard's own chat template writes its instructions around plain turns: the user
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from pipeline import templates
 from pipeline.errors import UserError
@@ -47,6 +47,7 @@ class Guard:
     family: FamilyName
     sees_image: bool = True
     """Whether it is shown the image, if its family can be."""
+    criterion: ClassVar[str] = "safety"
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ Small models cannot be asked which answer is better (they say A), but they can b
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline.judges import Cells, judgment
 from pipeline.requests import Message, Reply, Score, Scored
@@ -17,6 +18,7 @@ class Likelihood:
 
     model: str
     name: str = "likelihood"
+    criterion: ClassVar[str] = "likelihood"
 
     def ask(self, row: Cells) -> Score:
         """The prompt as a respondent without a system prompt would meet it, and the response as its answer."""
@@ -31,5 +33,5 @@ class Likelihood:
         """Log-probabilities → their mean."""
         logprobs = reply.result.logprobs if isinstance(reply.result, Scored) else ()
         if not logprobs or not math.isfinite(mean := sum(logprobs) / len(logprobs)):
-            return judgment(self, row, request_id, "likelihood", reply, error="no_verdict")
-        return judgment(self, row, request_id, "likelihood", reply, score=mean)
+            return judgment(self, row, request_id, self.criterion, reply, error="no_verdict")
+        return judgment(self, row, request_id, self.criterion, reply, score=mean)

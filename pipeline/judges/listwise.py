@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pipeline import templates
 from pipeline.judges import Cells, asking, comparison, criteria, judgment, reading
@@ -25,6 +25,7 @@ class Listwise:
     critique: bool = False
     max_tokens: int | None = None
     """Of the reply; none: 256, or 1,024 for a critique. A model that thinks needs more."""
+    all_at_once: ClassVar[Literal[True]] = True
 
     @property
     def name(self) -> str:

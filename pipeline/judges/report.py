@@ -9,60 +9,18 @@ from collections.abc import Mapping
 import polars as pl
 
 from pipeline.statistics.intervals import wilson
-from pipeline.tables import Row, frame
+from pipeline.tables import JudgeReport, frame
 
 UNREADABLE = ("no_verdict", "off_scale", "contradiction", "cut_off")
 _BY = ["judge", "criterion"]
 _FAMILY = r"([a-z]+)"
 
 
-class JudgeReport(Row):
-    """One judge and criterion."""
-
-    judge: str
-    """The judge's name."""
-    model: str
-    """Its name in models.toml."""
-    criterion: str
-    """By what it judged."""
-    calls: int
-    """Requests whose replies were read."""
-    refusal_rate: float | None
-    """Of the calls, those that the judge or its provider refused."""
-    unreadable_rate: float | None
-    """Of the calls, those with a reply that states no verdict, or none that was on offer."""
-    failure_rate: float | None
-    """Of the calls, those without a reply: timeouts, server errors, ..."""
-    order_consistency: float | None
-    """Of the pairs read in both orders, those with the same side (or a tie) in both."""
-    first_rate: float | None
-    """Of the comparisons that prefer one, those that prefer what was shown first; 0.5 is fair, if pairs are asked in both
-    orders, or in an order drawn by chance."""
-    first_low: float | None
-    first_high: float | None
-    longer_rate: float | None
-    """Of the pairs of unequal length in which one is preferred, those that prefer the longer (characters)."""
-    longer_low: float | None
-    longer_high: float | None
-    own_rate: float | None
-    """Of the pairs with one response of the judge's own family of models in which one is preferred, those that prefer its own.
-    A family is the letters that a model's name begins with: Qwen2.5-VL-7B and Qwen3-VL-8B are both qwen."""
-    own_low: float | None
-    own_high: float | None
-    own_rate_by_others: float | None
-    """The same of the judges of other families, on the same pairs: what is above it is self-preference."""
-    settled: int
-    """Pairs with a settled strength to which it contributed."""
-    calls_per_settled: float | None
-    cost_per_settled: float | None
-    """In the currency of the prices; null where none is known."""
-
-
 def report(
-    comparisons: pl.DataFrame, judgments: pl.DataFrame, responses: pl.DataFrame, preferences: pl.DataFrame,
+    comparisons: pl.DataFrame, judgments: pl.DataFrame, responses: pl.DataFrame, candidates: pl.DataFrame,
     spent: Mapping[str, float] | None = None,
 ) -> pl.DataFrame:  # fmt: skip
-    """Tables of Comparison, Judgment, Response and Preference → one `JudgeReport` a judge and criterion, in order of their
+    """Tables of Comparison, Judgment, Response and Candidate → one `JudgeReport` a judge and criterion, in order of their
     names. `spent`: judge to the price of its calls. Scores count as pairs: the higher of two is preferred."""
     calls = _calls(comparisons, judgments)
     pairs = _pairs(comparisons, judgments, responses)
@@ -77,9 +35,7 @@ def report(
     table = rates[0]
     for more in rates[1:]:
         table = table.join(more, on=_BY, how="left", validate="1:1")
-    settled = (
-        preferences.filter(pl.col("strength").is_not_null()).select(judge="sources").explode("judge").group_by("judge").len("settled")
-    )  # fmt: skip
+    settled = _contributed(comparisons, judgments, candidates)
     cost = pl.col("judge").replace_strict(dict(spent or {}), default=None, return_dtype=pl.Float64)
     # a judge's cost is of all its criteria, so its calls per pair are too
     whole = pl.col("calls").sum().over("judge")
@@ -109,6 +65,19 @@ def _calls(comparisons: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
         error.is_in(UNREADABLE).fill_null(value=False).mean().alias("unreadable_rate"),
         (error.is_not_null() & ~error.is_in([*UNREADABLE, "judge_refused"])).mean().alias("failure_rate"),
     )
+
+
+def _contributed(comparisons: pl.DataFrame, judgments: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
+    """judge, settled: the pairs both of whose responses it gave a verdict on."""
+    read = comparisons.drop_nulls("strength")
+    met = pl.concat([
+        read.select("judge", response="a_id"), read.select("judge", response="b_id"),
+        judgments.drop_nulls("score").select("judge", response="response_id"),
+    ]).unique()  # fmt: skip
+    both = candidates.select("a_id", "b_id").join(met, left_on="a_id", right_on="response").join(
+        met, left_on=["b_id", "judge"], right_on=["response", "judge"], validate="m:1"
+    )  # fmt: skip
+    return both.group_by("judge").agg(settled=pl.len())
 
 
 def _consistency(comparisons: pl.DataFrame) -> pl.DataFrame:

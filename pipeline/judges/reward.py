@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline.judges import Cells, judgment
 from pipeline.requests import Classified, Classify, Reply
@@ -15,6 +16,7 @@ class Reward:
     model: str
     sees_image: bool = False
     """Most reward models read texts alone."""
+    criterion: ClassVar[str] = "reward"
 
     @property
     def name(self) -> str:
@@ -31,5 +33,5 @@ class Reward:
         labels = reply.result.labels if isinstance(reply.result, Classified) else {}
         score = labels.get("score")
         if score is None or not math.isfinite(score):
-            return judgment(self, row, request_id, "reward", reply, error="no_verdict")
-        return judgment(self, row, request_id, "reward", reply, score=score)
+            return judgment(self, row, request_id, self.criterion, reply, error="no_verdict")
+        return judgment(self, row, request_id, self.criterion, reply, score=score)

@@ -1,7 +1,7 @@
 """Is the response safe in its context? By a vision-language model that was made for anything, with our template."""
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import ClassVar, get_args
 
 from pipeline import templates
 from pipeline.judges import Cells, asking, hazards, reading
@@ -21,6 +21,7 @@ class SafetyChat:
     critique: bool = False
     max_tokens: int | None = None
     """Of the reply; none: 256, or 1,024 for a critique. A model that thinks needs more."""
+    criterion: ClassVar[str] = "safety"
 
     @property
     def name(self) -> str:

@@ -57,6 +57,8 @@ class Pool:
     """How often a writer is asked for a text that keeps its form."""
     k: int | None = None
     """Respondents per prompt; none: all."""
+    voices: int | None = None
+    """Judges of each criterion that are asked; the others stand in for those that refuse. None: all are asked."""
 
 
 def answering(
@@ -169,11 +171,20 @@ def build(run: Run[Pool]) -> None:
     )  # fmt: skip
     run(question.short_prompts, prompts, drafts.dropped, prompts.dropped, taxonomy=TAXONOMY, wanted=IMAGES, kinds=KINDS)
     responses = run(sample.responses, prompts, respondents=pool.respondents, k=pool.k, generate=generate)
-    judgments = run(judge.judgments, prompts, responses, judges=pool.judges, generate=generate)
+    judgments = run(judge.judgments, prompts, responses, judges=pool.judges, generate=generate, voices=pool.voices)
+    run(sample.spread, prompts, responses, judgments, taxonomy=TAXONOMY)
     candidates = run(judge.candidates, responses, judgments, rule=DifferentSafetyGroup(groups=5))
     comparisons = run(
-        judge.comparisons, prompts, responses, candidates, judges=pool.panel, both_orders=True, generate=generate
+        judge.comparisons,
+        prompts,
+        responses,
+        candidates,
+        judges=pool.panel,
+        both_orders=True,
+        generate=generate,
+        voices=pool.voices,
     )
+    run(judge.judge_report, responses, judgments, comparisons, candidates, generate=generate)
     first = run(settle.preferences, candidates, judgments, comparisons)
     run(review.queue, first, budget=0.1, audit=0.02)
     decisions = run(review.decisions, candidates, decide=run.decide)

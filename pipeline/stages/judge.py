@@ -1,62 +1,97 @@
-"""judge: prompts, responses → judgments (one response, one criterion), candidates, comparisons (two responses)."""
+"""judge: prompts, responses → judgments (one response, one criterion), candidates, comparisons (two responses), contests
+(comparisons in rounds) and their finals, judge_report."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import polars as pl
 
+from pipeline.contests.contest import Contest, Strategy
+from pipeline.contests.heard import contest_of, verdicts
+from pipeline.contests.standing import standings
+from pipeline.contests.top_and_bottom import TopAndBottom
 from pipeline.doors.generate import Generate
-from pipeline.judges import Judge, PairJudge
-from pipeline.requests import Reply, Request
-from pipeline.tables import Candidate, Comparison, Dropped, Judgment, Outcome, chance, frame, gather, outcome, row_id
+from pipeline.judges import Judge, ListJudge, PairJudge, report
+from pipeline.judges.panel import AnyJudge, heard, seats
+from pipeline.statistics.bradley_terry import Assumed
+from pipeline.tables import (
+    Candidate,
+    Comparison,
+    Dropped,
+    JudgeReport,
+    Judgment,
+    Outcome,
+    chance,
+    frame,
+    gather,
+    outcome,
+    row_id,
+)
 
 Cells = dict[str, Any]
 Choose = Callable[[str, list[Cells]], list[tuple[str, str]] | str]
 """(prompt id, its answers: id, respondent, mean score) → pairs of response ids, or why there are none."""
 Rule = Callable[[pl.DataFrame, pl.DataFrame], Choose]
 """(responses, judgments) → how to choose, knowing the whole run."""
+ROUNDS = 6
+"""Of a contest: each may load a model, or wait for a batch."""
+_ASKED: dict[str, Any] = {"item": pl.String(), "judge": pl.Int64()}
 
 
 def judgments(
-    prompts: pl.DataFrame, responses: pl.DataFrame, *, judges: tuple[Judge, ...], generate: Generate
-) -> Outcome:
-    """Every judge's score of every response. A response without text is left out, for each judge."""
-    rows = responses.select("prompt_id", pl.col("id").alias("response_id"), "text", "error").join(
-        prompts.select(pl.col("id").alias("prompt_id"), "subcategory", "image", "question"), on="prompt_id", validate="m:1",
-        maintain_order="left",
-    )  # fmt: skip
-    answered = rows.filter(pl.col("text").is_not_null())
-    silent = [Dropped(stage="judgments", id=r["response_id"], reason=f"no answer: {r['error']}", detail=None)
-              for r in rows.filter(pl.col("text").is_null()).iter_rows(named=True)]  # fmt: skip
+    prompts: pl.DataFrame, responses: pl.DataFrame, *, judges: tuple[Judge | ListJudge, ...], generate: Generate,
+    voices: int | None = None,
+) -> Outcome:  # fmt: skip
+    """Every judge's score of every response; with `voices`, of each criterion only so many judges', and the others stand in for
+    those that refuse. A response without text is left out, for each judge."""
+    answered = responses.filter(pl.col("text").is_not_null())
+    alone = (
+        _shown(prompts, answered)
+        .rename({"id": "response_id"})
+        .with_columns(item="response_id", whole=pl.lit(value=False))
+    )
+    asked = _asked(judges, voices, alone["item"], answered["prompt_id"].unique(maintain_order=True))
+    items = pl.concat([alone, _together(prompts, answered)], how="diagonal")
+    made, _ = heard(items, asked, judges, generate, Judgment)
+    silent = [Dropped(stage="judgments", id=r["id"], reason=f"no answer: {r['error']}", detail=None)
+              for r in responses.filter(pl.col("text").is_null()).iter_rows(named=True)]  # fmt: skip
     nothing = Outcome(Judgment, frame([], Judgment), frame(silent, Dropped))
+    return gather(Judgment, [made, *[nothing] * len(seats(judges, voices))])
 
-    def ask(row: Cells) -> Request:
-        return judges[row["judge"]].ask(row)
 
-    def read(row: Cells, request_id: str, reply: Reply) -> list[Judgment]:
-        return [judges[row["judge"]].read(row, request_id, reply)]
+def _shown(prompts: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
+    """Responses with what they answer: id, text, prompt_id, domain, subcategory, image, question."""
+    asked = prompts.select(pl.col("id").alias("prompt_id"), "domain", "subcategory", "image", "question")
+    return responses.select("prompt_id", "id", "text").join(
+        asked, on="prompt_id", validate="m:1", maintain_order="left"
+    )
 
-    # one call for all judges, so that engines and API pools work at once
-    asked = [answered.with_columns(judge=pl.lit(n)) for n in range(len(judges))]
-    scores = [generate(pl.concat(asked), ask, read, Judgment)] if asked else []
-    return gather(Judgment, [*scores, *[nothing] * len(judges)])
+
+def _together(prompts: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
+    """A row a prompt with all its `responses`, where there are two or more to rank."""
+    lists = responses.group_by("prompt_id", maintain_order=True).agg(responses=pl.struct("id", "text"))
+    asked = prompts.select(pl.col("id").alias("prompt_id"), "domain", "subcategory", "image", "question")
+    return (
+        lists.filter(pl.col("responses").list.len() > 1)
+        .join(asked, on="prompt_id", validate="1:1", maintain_order="left")
+        .with_columns(item="prompt_id", whole=pl.lit(value=True))
+    )
+
+
+def _asked(judges: Sequence[AnyJudge], voices: int | None, items: pl.Series, prompts: pl.Series) -> pl.DataFrame:
+    """Who is asked first about what: item and judge."""
+    parts = [
+        pl.DataFrame({"item": prompts if isinstance(judges[place], ListJudge) else items}).with_columns(judge=pl.lit(place, pl.Int64))
+        for place in seats(judges, voices)
+    ]  # fmt: skip
+    return pl.concat([pl.DataFrame(schema=_ASKED), *parts])
 
 
 def candidates(responses: pl.DataFrame, judgments: pl.DataFrame, *, rule: Rule) -> Outcome:
     """The pairs worth comparing, by a rule. A prompt for which it finds none is dropped, with the rule's reason."""
-    scored = (
-        responses.filter(pl.col("text").is_not_null())
-        .join(
-            judgments.group_by("response_id").agg(pl.col("score").mean()),
-            left_on="id",
-            right_on="response_id",
-            how="left",
-        )
-        .select("id", "prompt_id", "respondent", "score")
-        .sort("prompt_id", "id")
-    )
+    scored = _scored(responses.filter(pl.col("text").is_not_null()), judgments)
     by_prompt = {str(key[0]): part.to_dicts() for key, part in scored.group_by("prompt_id", maintain_order=True)}
     choose = rule(responses, judgments)
     rows: list[Candidate | Dropped] = []
@@ -69,6 +104,13 @@ def candidates(responses: pl.DataFrame, judgments: pl.DataFrame, *, rule: Rule) 
             a, b = sorted(pair)
             rows.append(Candidate(id=row_id("pair", prompt_id, a, b), prompt_id=prompt_id, a_id=a, b_id=b))
     return outcome(Candidate, rows)
+
+
+def _scored(responses: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
+    """id, prompt_id, respondent, mean score; by prompt and id."""
+    scores = judgments.sort("judge", "criterion").group_by("response_id").agg(pl.col("score").mean())
+    joined = responses.join(scores, left_on="id", right_on="response_id", how="left", validate="m:1")
+    return joined.select("id", "prompt_id", "respondent", "score").sort("prompt_id", "id")
 
 
 @dataclass(frozen=True)
@@ -134,34 +176,118 @@ def max_vs_random(responses: pl.DataFrame, judgments: pl.DataFrame) -> Choose:  
 
 def comparisons(
     prompts: pl.DataFrame, responses: pl.DataFrame, candidates: pl.DataFrame,
-    *, judges: tuple[PairJudge, ...], generate: Generate, both_orders: bool = True,
+    *, judges: tuple[PairJudge | ListJudge, ...], generate: Generate, both_orders: bool = True, voices: int | None = None,
 ) -> Outcome:  # fmt: skip
-    """Every judge's verdict on every candidate (or its share of them), in one order or both."""
+    """Every judge's verdict on every candidate (or its share of them), in one order or both; `voices` as for judgments. A judge
+    that sees all responses at once is asked as for judgments, and its verdicts on the candidates are taken."""
+    places = candidates.select("id", first=pl.lit(["a", "b"])) if both_orders else candidates.select(
+        "id", first=pl.Series([[chance("order", i).choice("ab")] for i in candidates["id"]], dtype=pl.List(pl.String))
+    )  # fmt: skip
+    pairs = candidates.join(places, on="id", validate="1:1", maintain_order="left").explode("first")
+    answered = responses.filter(pl.col("text").is_not_null())
+    concerned = answered.filter(pl.col("prompt_id").is_in(candidates["prompt_id"].implode()))
+    items = pl.concat([_pairs(prompts, responses, pairs), _together(prompts, concerned)], how="diagonal")
+    asked = _asked(judges, voices, candidates["id"], concerned["prompt_id"].unique(maintain_order=True))
+    made, _ = heard(items, _drawn(asked, judges), judges, generate, Comparison)
+    wanted = made.kept.filter(pl.col("candidate_id").is_in(candidates["id"].implode()))
+    return Outcome(Comparison, wanted, made.dropped)
+
+
+def _pairs(prompts: pl.DataFrame, responses: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """A row for each pair and order: what a judge of two is shown."""
     texts = responses.select("id", "text")
-    rows = (
-        candidates.rename({"id": "candidate_id"})
-        .join(
-            prompts.select(pl.col("id").alias("prompt_id"), "subcategory", "image", "question"),
-            on="prompt_id",
-            validate="m:1",
-            maintain_order="left",
-        )
+    asked = prompts.select(pl.col("id").alias("prompt_id"), "domain", "subcategory", "image", "question")
+    return (
+        pairs.rename({"id": "candidate_id"})
+        .join(asked, on="prompt_id", validate="m:1", maintain_order="left")
         .join(texts.rename({"id": "a_id", "text": "a"}), on="a_id", validate="m:1", maintain_order="left")
         .join(texts.rename({"id": "b_id", "text": "b"}), on="b_id", validate="m:1", maintain_order="left")
+        .with_columns(item="candidate_id", whole=pl.lit(value=False))
     )
-    drawn = [
-        row | {"judge": n, "first": first}
-        for n, judge in enumerate(judges)
-        for row in rows.iter_rows(named=True)
-        if chance("share", judge.name, row["candidate_id"]).random() < judge.share
-        for first in (("a", "b") if both_orders else (chance("order", row["candidate_id"]).choice("ab"),))
-    ]
 
-    def ask(row: Cells) -> Request:
-        return judges[row["judge"]].ask(row)
 
-    def read(row: Cells, request_id: str, reply: Reply) -> list[Comparison]:
-        return [judges[row["judge"]].read(row, request_id, reply)]
+def _drawn(asked: pl.DataFrame, judges: Sequence[PairJudge | ListJudge]) -> pl.DataFrame:
+    """Without what is beyond a judge's share."""
+    shares = [1.0 if isinstance(judge, ListJudge) else judge.share for judge in judges]
+    if all(share >= 1 for share in shares):
+        return asked
+    mine = [chance("share", judges[n].name, item).random() < shares[n] for item, n in asked.iter_rows()]
+    return asked.filter(pl.Series(mine, dtype=pl.Boolean))
 
-    schema: dict[str, Any] = {**rows.schema, "judge": pl.Int64, "first": pl.String}
-    return generate(pl.DataFrame(drawn, schema=schema), ask, read, Comparison)
+
+def contests(
+    prompts: pl.DataFrame, responses: pl.DataFrame, judgments: pl.DataFrame | None = None,
+    *, judges: tuple[PairJudge, ...], strategy: Strategy | None = None, generate: Generate, rounds: int = ROUNDS,
+    voices: int | None = None, groups: int = 5,
+) -> Outcome:  # fmt: skip
+    """Comparisons in rounds: of each prompt those that the strategy (by default `TopAndBottom`) wants next, by all verdicts so
+    far, until it wants none or for so many rounds. A pair's verdict is its judges' mean. A prompt to which a reply is
+    still owed waits, so that it takes the same path whenever the reply comes. `judgments` give a strategy the responses'
+    mean scores, and their respondents' safety groups (as many as `groups`)."""
+    strategy, texts = strategy or TopAndBottom(), responses.filter(pl.col("text").is_not_null())
+    going, parts = _begun(texts, judgments, groups), list[Outcome]()
+    for _ in range(rounds):
+        wanted = dict(zip(going, strategy.pairs(list(going.values())), strict=True))
+        rows = [(prompt, first, second) for prompt, pairs in wanted.items() for first, second in pairs]
+        if not rows:
+            break
+        made, owed = _round(prompts, texts, rows, judges, generate, voices)
+        parts.append(made)
+        said = verdicts(made.kept)
+        going = {
+            prompt: replace(contest, asked=(*contest.asked, *((*pair, said.get(pair)) for pair in wanted[prompt])))
+            for prompt, contest in going.items()
+            if wanted[prompt] and prompt not in owed
+        }
+    return gather(Comparison, parts)
+
+
+def _begun(responses: pl.DataFrame, judgments: pl.DataFrame | None, groups: int) -> dict[str, Contest]:
+    """A contest for each prompt with two answers or more."""
+    known = frame([], Judgment) if judgments is None else judgments
+    group = safety_groups(responses, known, groups)
+    found = {}
+    for (prompt,), part in _scored(responses, known).group_by("prompt_id", maintain_order=True):
+        if part.height > 1:
+            places = tuple(group.get(respondent) for respondent in part["respondent"])
+            found[str(prompt)] = Contest(str(prompt), tuple(part["id"]), scores=tuple(part["score"]), groups=places)
+    return found
+
+
+def _round(
+    prompts: pl.DataFrame, responses: pl.DataFrame, wanted: list[tuple[str, str, str]], judges: tuple[PairJudge, ...],
+    generate: Generate, voices: int | None,
+) -> tuple[Outcome, set[str]]:  # fmt: skip
+    """What the judges say of these: prompt, who is shown first, who second. And the prompts to which a reply is owed."""
+    rows = []
+    for prompt, one, other in wanted:
+        a, b = sorted((one, other))
+        pair = row_id("pair", prompt, a, b)
+        rows.append({"id": pair, "prompt_id": prompt, "a_id": a, "b_id": b, "first": "a" if one == a else "b"})
+    items = _pairs(prompts, responses, pl.DataFrame(rows)).with_columns(item=pl.col("candidate_id") + pl.col("first"))
+    made, owed = heard(items, _asked(judges, voices, items["item"], items["item"]), judges, generate, Comparison)
+    return made, set(items.filter(pl.col("item").is_in(list(owed)))["prompt_id"])
+
+
+def finals(comparisons: pl.DataFrame, *, assumed: Assumed | None = None) -> Outcome:
+    """Of each prompt that was compared the best and the worst response, by all comparisons of its answers (Bradley and Terry)."""
+    played = [contest_of(str(p), part) for (p,), part in comparisons.group_by("prompt_id", maintain_order=True)]
+    rows: list[Candidate | Dropped] = []
+    for contest, standing in zip(played, standings(played, assumed or Assumed()), strict=True):
+        best, worst = int(standing.rating.argmax()), int(standing.rating.argmin())
+        if standing.rating[best] == standing.rating[worst]:
+            rows.append(Dropped(stage="finals", id=contest.prompt, reason="none is better than another", detail=None))
+            continue
+        a, b = sorted((contest.responses[best], contest.responses[worst]))
+        rows.append(Candidate(id=row_id("pair", contest.prompt, a, b), prompt_id=contest.prompt, a_id=a, b_id=b))
+    return outcome(Candidate, rows)
+
+
+def judge_report(
+    responses: pl.DataFrame, judgments: pl.DataFrame, comparisons: pl.DataFrame, candidates: pl.DataFrame,
+    *, generate: Generate,
+) -> Outcome:  # fmt: skip
+    """How each judge judged: order, length and self-preference, refusals, calls and cost for each settled pair."""
+    calls = pl.concat([table.select("judge", id="request_id") for table in (comparisons, judgments)]).unique()
+    costs = calls.join(generate.costs(calls["id"]), on="id", validate="m:1").group_by("judge").agg(pl.col("cost").sum())
+    return Outcome(JudgeReport, report.report(comparisons, judgments, responses, candidates, dict(costs.iter_rows())))

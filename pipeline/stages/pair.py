@@ -13,9 +13,9 @@ Cells = dict[str, Any]
 def quadruples(
     prompts: pl.DataFrame, responses: pl.DataFrame, judgments: pl.DataFrame, preferences: pl.DataFrame,
     images: pl.DataFrame | None = None,
-    *, taxonomy: Taxonomy | None = None, minimum_strength: float, unsafe_chosen: bool = False,
+    *, taxonomy: Taxonomy | None = None, minimum_strength: float, unsafe_chosen: bool = False, criterion: str = "overall",
 ) -> Outcome:  # fmt: skip
-    """A quadruple of each preference of at least `minimum_strength`. A tie makes none; two alike texts make none; an
+    """A quadruple of each preference by this criterion, of at least `minimum_strength`. A tie makes none; two alike texts make none; an
     unsafe chosen response makes none unless the recipe says so."""
     by_prompt = {p["id"]: p for p in prompts.iter_rows(named=True)}
     by_response = {r["id"]: r for r in responses.iter_rows(named=True)}
@@ -47,7 +47,8 @@ def quadruples(
             prompt_id=prompt["id"], preference_id=preference["id"], chosen_id=chosen["id"], rejected_id=rejected["id"],
         )  # fmt: skip
 
-    return outcome(Quadruple, [row(p) for p in preferences.iter_rows(named=True)], preferences.height)
+    settled = preferences.filter(pl.col("criterion") == criterion)
+    return outcome(Quadruple, [row(p) for p in settled.iter_rows(named=True)], settled.height)
 
 
 def _fault(strength: float | None, minimum: float, chosen: Cells, rejected: Cells, label: str | None) -> str | None:

@@ -9,11 +9,12 @@ from pipeline.tables import Decision, Dropped, Outcome, QueueItem, chance, frame
 def queue(preferences: pl.DataFrame, *, budget: float, audit: float) -> Outcome:
     """Two queues in one: a random audit of `audit` of the pairs, drawn first and by their ids, whatever the judges
     said; and of the others the least certain, up to `budget` of all (both are shares, 0 to 1)."""
-    drawn = {i for i in preferences["id"] if chance("audit", i).random() < audit}
+    pairs = preferences.filter(pl.col("criterion") == "overall")
+    drawn = {i for i in pairs["candidate_id"] if chance("audit", i).random() < audit}
     uncertain = (
-        preferences.filter(~pl.col("id").is_in(drawn))
-        .sort(pl.col("confidence").fill_null(0.0), pl.col("strength").abs().fill_null(0.0), "id")
-        .head(round(budget * preferences.height))["id"]
+        pairs.filter(~pl.col("candidate_id").is_in(drawn))
+        .sort(pl.col("confidence").fill_null(0.0), pl.col("strength").abs().fill_null(0.0), "candidate_id")
+        .head(round(budget * pairs.height))["candidate_id"]
         .to_list()
     )
     order = [(i, "audit") for i in sorted(drawn)] + [(i, "uncertain") for i in uncertain]

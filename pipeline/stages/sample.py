@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.gates import language as languages
 from pipeline.requests import Answer, Chat, Failure, Message, Reply
 from pipeline.samplers import Said, Sampler, faults, wordings
-from pipeline.tables import Dropped, Outcome, Response, Row, chance, row_id
+from pipeline.tables import Dropped, Outcome, Response, SafeRate, chance, row_id
 from pipeline.taxonomy import Taxonomy, pairs_minors_and_sex
 
 Cells = dict[str, Any]
@@ -62,27 +62,6 @@ class Respondent:
     def answers(self) -> int:
         """In each reply."""
         return self.sampler.answers if self.sampler else 1
-
-
-class SafeRate(Row):
-    """How often a respondent's answers are safe in a category."""
-
-    id: str
-    """Hash of respondent and category."""
-    respondent: str
-    """A name in the recipe's pool."""
-    category: str | None
-    """Id in the taxonomy; null for prompts without a class."""
-    answers: int
-    """Its responses there that have a label."""
-    safe_rate: float
-    """Share of them that are safe or refusals, 0 to 1; where judges differ, a response counts by its share of labels."""
-    refusal_rate: float
-    """Share of them that are refusals, likewise."""
-    low: float
-    """Lower end of the safe rate's 95 % interval (Wilson)."""
-    high: float
-    """Upper end."""
 
 
 def responses(
@@ -138,8 +117,10 @@ def request(respondent: Respondent, row: Cells) -> Chat:
     )
 
 
-def spread(prompts: pl.DataFrame, responses: pl.DataFrame, judgments: pl.DataFrame) -> Outcome:
-    """How safe each respondent's labelled responses are, by category: a row of `SafeRate` each."""
+def spread(
+    prompts: pl.DataFrame, responses: pl.DataFrame, judgments: pl.DataFrame, *, taxonomy: Taxonomy | None = None
+) -> Outcome:
+    """How safe each respondent's labelled responses are, by category: a row of `SafeRate` each; and what is to be said of it."""
     labels = judgments.filter(pl.col("label").is_not_null())
     by_response = labels.group_by("response_id").agg(
         safe=(pl.col("label") != "unsafe").mean(), refused=(pl.col("label") == "refusal").mean()
@@ -155,7 +136,8 @@ def spread(prompts: pl.DataFrame, responses: pl.DataFrame, judgments: pl.DataFra
     names = [row_id("safe rate", *parts) for parts in rates.select("respondent", "category").iter_rows()]
     low, high = _wilson(pl.col("safe_rate"), pl.col("answers"))
     rates = rates.with_columns(pl.Series("id", names, dtype=pl.String), low=low, high=high)
-    return Outcome(SafeRate, rates.select(list(SafeRate.columns())))
+    table = rates.select(list(SafeRate.columns()))
+    return Outcome(SafeRate, table, notes=tuple(warnings(table, taxonomy=taxonomy)))
 
 
 def warnings(

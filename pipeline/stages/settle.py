@@ -1,74 +1,163 @@
-"""settle: judgments, comparisons, decisions → preferences: per pair a strength, a confidence and its sources."""
+"""settle: judgments, comparisons, decisions → preferences: per pair and criterion a strength, a confidence, its sources."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import polars as pl
 
-from pipeline.tables import Comparison, Decision, Outcome, Preference, frame
+from pipeline.contests.heard import contest_of
+from pipeline.contests.standing import standings
+from pipeline.statistics.bradley_terry import STRONGEST, Assumed
+from pipeline.tables import Comparison, Decision, Outcome, Preference, frame, row_id
 
+OVERALL = "overall"
+"""The criterion of the one preference that is made of all others."""
 _NO_COMPARISONS = frame([], Comparison)
 _NO_DECISIONS = frame([], Decision)
+_BY = ["candidate_id", "criterion"]
+
+
+class Rule(Protocol):
+    """How one preference is made of what was judged apart."""
+
+    def weights(self, settled: pl.DataFrame) -> pl.DataFrame:
+        """candidate_id, criterion, strength → candidate_id, criterion, weight: what a verdict by it counts."""
+        ...
+
+
+@dataclass(frozen=True)
+class Together:
+    """Every verdict counts, as much as its criterion's weight; 1 where none is given."""
+
+    of: Mapping[str, float] = field(default_factory=dict)
+
+    def weights(self, settled: pl.DataFrame) -> pl.DataFrame:
+        """By criterion alone."""
+        weight = pl.col("criterion").replace_strict(dict(self.of), default=1.0, return_dtype=pl.Float64)
+        return settled.select(*_BY, weight=weight)
+
+
+@dataclass(frozen=True)
+class First:
+    """The first criterion by which the two differ by `least` decides, alone; if they do so by none, the last one."""
+
+    criteria: tuple[str, ...] = ("harmlessness", "helpfulness")
+    least: float = 1.0
+
+    def weights(self, settled: pl.DataFrame) -> pl.DataFrame:
+        """1 for the one that decides, 0 for the others."""
+        order = {criterion: place for place, criterion in enumerate(self.criteria)}
+        known = settled.filter(pl.col("criterion").is_in(self.criteria)).with_columns(
+            place=pl.col("criterion").replace_strict(order, return_dtype=pl.Int64)
+        )
+        clear = pl.col("place").filter(pl.col("strength").abs() >= self.least).min()
+        deciding = pl.coalesce(clear, pl.col("place").max()).over("candidate_id")
+        return known.select(*_BY, weight=(pl.col("place") == deciding).cast(pl.Float64))
 
 
 def preferences(
     candidates: pl.DataFrame, judgments: pl.DataFrame,
     comparisons: pl.DataFrame = _NO_COMPARISONS, decisions: pl.DataFrame = _NO_DECISIONS,
+    *, rule: Rule | None = None, ratings: Assumed | None = None,
 ) -> Outcome:  # fmt: skip
-    """The mean of all judges' verdicts; where people decided, of theirs alone.
+    """Of each pair a row for each criterion by which it was judged, the mean of the judges' verdicts; and the `overall` row
+    that the `rule` (default: `Together`) makes of them. Where people decided, theirs alone makes it.
 
-    A verdict is a strength from -3 to 3. A comparison is one; asked in both orders, a judge's verdict is their mean. Of
-    a judge that scores, it is the difference of the two scores: 3 · difference / (high - low) on a scale with ends,
-    3 · tanh(difference) on one without.
+    A verdict is a strength from -3 to 3. A comparison is one; asked in both orders, a judge's verdict is their mean. With
+    `ratings` it is the difference of the two responses' ratings by all the judge's comparisons of that prompt's answers
+    (Bradley and Terry), so that pairs count that never met. Of a judge that scores, it is the difference of the two
+    scores: 3 · difference / (high - low) on a scale with ends, 3 · tanh(difference) on one without.
     """
-    pairs = candidates.rename({"id": "candidate_id"})
-    verdicts = (
-        pl.concat([_from_scores(pairs, judgments), _from_comparisons(comparisons), _from_decisions(decisions)])
-        .filter(pl.col("verdict").is_not_null())
-        .sort("candidate_id", "source", "verdict")  # a sum's last digits depend on its order
+    compared = _from_comparisons(comparisons) if ratings is None else _from_ratings(candidates, comparisons, ratings)
+    said = pl.concat([_from_scores(candidates, judgments), compared]).drop_nulls("verdict")
+    said = said.sort(*_BY, "source", "verdict")  # a sum's last digits depend on its order
+    people = _from_decisions(decisions).sort(*_BY, "source", "verdict")
+    settled = said.group_by(_BY, maintain_order=True).agg(strength=pl.col("verdict").mean())
+    weights = (rule or Together()).weights(settled).filter(pl.col("weight") > 0)
+    counted = said.join(weights, on=_BY, validate="m:1", maintain_order="left").with_columns(criterion=pl.lit(OVERALL))
+    human = people.with_columns(weight=pl.lit(1.0))
+    decided = pl.col("candidate_id").is_in(people["candidate_id"].implode())
+    apart = said.filter(pl.col("criterion") != OVERALL).with_columns(weight=pl.lit(1.0))
+    rows = _settled(pl.concat([apart, counted.filter(~decided), human]))
+    everybody = (
+        pl.concat([counted.drop("weight"), people])
+        .group_by("candidate_id")
+        .agg(voices=pl.col("source").unique().sort())
     )
-    human = pl.col("source").str.starts_with("human/")
-    counted = verdicts.filter(human | ~human.any().over("candidate_id"))
-    settled = counted.group_by("candidate_id").agg(
-        pl.col("verdict").mean().alias("strength"),
-        ((pl.col("verdict").sign() == pl.col("verdict").mean().sign()).mean()).alias("confidence"),
-        pl.col("verdict").std(ddof=0).alias("disagreement"),
-        human.any().alias("reviewed"),
-    )
-    sources = verdicts.group_by("candidate_id").agg(pl.col("source").unique().sort().alias("sources"))
+    bare = candidates.select(candidate_id="id", criterion=pl.lit(OVERALL))
+    keys = pl.concat([bare, rows.filter(pl.col("criterion") != OVERALL).select(_BY)]).sort(_BY)
+    own = pl.col("criterion") == OVERALL
     kept = (
-        candidates.join(
-            settled, left_on="id", right_on="candidate_id", how="left", validate="1:1", maintain_order="left"
-        )
-        .join(sources, left_on="id", right_on="candidate_id", how="left", validate="1:1", maintain_order="left")
+        keys.join(rows, on=_BY, how="left", validate="1:1", maintain_order="left")
+        .join(everybody, on="candidate_id", how="left", validate="m:1", maintain_order="left")
+        .join(candidates.rename({"id": "candidate_id"}).with_row_index("place"), on="candidate_id", validate="m:1")
+        .sort("place", ~own, "criterion")
         .with_columns(
-            pl.col("reviewed").fill_null(value=False), pl.col("sources").fill_null(pl.lit([], dtype=pl.List(pl.String)))
+            sources=pl.coalesce(pl.when(own).then("voices"), "sources", pl.lit([], dtype=pl.List(pl.String))),
+            reviewed=own & pl.col("candidate_id").is_in(people["candidate_id"].implode()),
         )
-        .select(list(Preference.model_fields))
     )
-    return Outcome(Preference, kept, considered=candidates.height)
+    names = [row_id("preference", *key) for key in kept.select(_BY).iter_rows()]
+    table = kept.with_columns(id=pl.Series(names, dtype=pl.String)).select(list(Preference.model_fields))
+    return Outcome(Preference, table, considered=table.height)
+
+
+def _settled(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """candidate_id, criterion, and of its verdicts the strength, confidence, disagreement and sources."""
+    verdict, weight = pl.col("verdict"), pl.col("weight")
+    mean = (verdict * weight).sum() / weight.sum()
+    return verdicts.group_by(_BY, maintain_order=True).agg(
+        strength=mean,
+        confidence=weight.filter(verdict.sign() == mean.sign()).sum() / weight.sum(),
+        disagreement=(((verdict - mean) ** 2 * weight).sum() / weight.sum()).sqrt(),
+        sources=pl.col("source").unique().sort(),
+    )
 
 
 def _from_scores(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
-    """candidate_id, source, verdict: of each judge and criterion, the difference between a's score and b's."""
+    """candidate_id, criterion, source, verdict: of each judge and criterion, the difference between a's score and b's."""
     scores = judgments.select("response_id", "judge", "criterion", "score", "low", "high")
     difference = pl.col("score") - pl.col("score_b")
     bounded = 3 * difference / (pl.col("high") - pl.col("low"))
     return (
-        pairs.join(scores, left_on="a_id", right_on="response_id")
+        pairs.rename({"id": "candidate_id"})
+        .join(scores, left_on="a_id", right_on="response_id")
         .join(scores.select("response_id", "judge", "criterion", "score"), left_on=["b_id", "judge", "criterion"],
               right_on=["response_id", "judge", "criterion"], suffix="_b")
-        .select("candidate_id", pl.col("judge").alias("source"),
-                pl.when(pl.col("low").is_null()).then(3 * difference.tanh()).otherwise(bounded).alias("verdict"))
+        .select(*_BY, source="judge",
+                verdict=pl.when(pl.col("low").is_null()).then(3 * difference.tanh()).otherwise(bounded))
     )  # fmt: skip
 
 
 def _from_comparisons(comparisons: pl.DataFrame) -> pl.DataFrame:
     """Of each judge, the mean over the orders it was asked in; none if it gave no verdict in one of them."""
     whole = pl.when(pl.col("strength").is_null().any()).then(None).otherwise(pl.col("strength").mean())
-    return comparisons.group_by("candidate_id", "judge").agg(whole.alias("verdict")).select(
-        "candidate_id", pl.col("judge").alias("source"), "verdict"
-    )  # fmt: skip
+    made = comparisons.group_by(*_BY, "judge", maintain_order=True).agg(whole.alias("verdict"))
+    return made.select(*_BY, source="judge", verdict="verdict")
+
+
+def _from_ratings(pairs: pl.DataFrame, comparisons: pl.DataFrame, assumed: Assumed) -> pl.DataFrame:
+    """Of each judge and criterion the difference of two ratings, cut to what a verdict can be."""
+    by = ["prompt_id", "judge", "criterion"]
+    groups = [(key, contest_of(str(key[0]), part)) for key, part in comparisons.group_by(by, maintain_order=True)]
+    standing = standings([contest for _, contest in groups], assumed)
+    rated = [
+        (*key, response, float(rating))
+        for (key, contest), of in zip(groups, standing, strict=True)
+        for response, rating in zip(contest.responses, of.rating, strict=True)
+    ]
+    columns = {**dict.fromkeys([*by, "response_id"], pl.String()), "rating": pl.Float64()}
+    ratings = pl.DataFrame(rated, schema=columns, orient="row")
+    return (
+        pairs.rename({"id": "candidate_id"})
+        .join(ratings, left_on=["prompt_id", "a_id"], right_on=["prompt_id", "response_id"])
+        .join(ratings, left_on=["prompt_id", "judge", "criterion", "b_id"], right_on=[*by, "response_id"], suffix="_b")
+        .select(*_BY, source="judge", verdict=(pl.col("rating") - pl.col("rating_b")).clip(-STRONGEST, STRONGEST))
+    )
 
 
 def _from_decisions(decisions: pl.DataFrame) -> pl.DataFrame:
     return decisions.select(
-        "candidate_id", (pl.lit("human/") + pl.col("reviewer")).alias("source"), pl.col("strength").alias("verdict")
+        "candidate_id", criterion=pl.lit(OVERALL), source=pl.lit("human/") + pl.col("reviewer"), verdict="strength"
     )

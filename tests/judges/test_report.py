@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from rows import table
 
-from pipeline.judges.report import JudgeReport, report
+from pipeline.judges.report import report
 from pipeline.statistics.intervals import wilson
-from pipeline.tables import Comparison, Judgment, Preference, Response
+from pipeline.tables import Candidate, Comparison, JudgeReport, Judgment, Response
 
 Cells = dict[str, Any]
 LONG, SHORT = "A long answer.", "Short."
@@ -34,18 +34,18 @@ def answers(
 
 def reported(
     comparisons: list[Cells], responses: list[Cells], judgments: list[Cells] | None = None,
-    preferences: list[Cells] | None = None, spent: dict[str, float] | None = None,
+    candidates: list[Cells] | None = None, spent: dict[str, float] | None = None,
 ) -> list[Cells]:  # fmt: skip
     found = report(
         table(Comparison, *comparisons), table(Judgment, *judgments or []), table(Response, *responses),
-        table(Preference, *preferences or []), spent,
+        table(Candidate, *candidates or []), spent,
     )  # fmt: skip
     assert dict(found.schema) == JudgeReport.columns()
     return found.to_dicts()
 
 
 def test_no_judges_are_no_rows() -> None:
-    found = report(table(Comparison), table(Judgment), table(Response), table(Preference))
+    found = report(table(Comparison), table(Judgment), table(Response), table(Candidate))
     assert found.height == 0
     assert dict(found.schema) == JudgeReport.columns()
 
@@ -143,11 +143,9 @@ def test_a_call_that_judged_many_is_one_call_and_its_pairs_count_once() -> None:
 def test_the_price_of_a_settled_pair_is_of_all_the_judges_calls() -> None:
     verdicts = [said(n, 1.0, "ab"[n % 2], f"x{n // 2}") for n in range(8)]
     verdicts += [said(n, 1.0, "a", f"x{n}", criterion="harmlessness", request_id=f"h{n}") for n in range(4)]
-    settled = [
-        {"id": f"x{n}", "strength": strength, "sources": sources}
-        for n, (strength, sources) in enumerate([(1.0, ("j", "k")), (0.5, ("j",)), (None, ()), (2.0, ("k",))])
-    ]
-    rows = reported(verdicts, [r for n in range(4) for r in answers(f"x{n}")], preferences=settled, spent={"j": 6.0})
+    verdicts[3:] = [v | {"strength": None} if v["candidate_id"] == "x2" else v for v in verdicts[3:]]
+    pairs = [{"a_id": f"x{n}1", "b_id": f"x{n}2"} for n in (0, 2, 3)]  # x1 was compared, too, but is none
+    rows = reported(verdicts, [r for n in range(4) for r in answers(f"x{n}")], candidates=pairs, spent={"j": 6.0})
     assert [(r["criterion"], r["calls"], r["settled"], r["calls_per_settled"], r["cost_per_settled"]) for r in rows] == [
         ("harmlessness", 4, 2, 6.0, 3.0), ("overall", 8, 2, 6.0, 3.0),
     ]  # fmt: skip
@@ -159,7 +157,7 @@ def test_the_report_does_not_depend_on_the_order_of_the_rows() -> None:
     verdicts = [said(n, [1.0, -2.0, 0.0, None][n % 4], "ab"[n % 2], f"x{n // 2}", "jk"[n % 3 == 0]) for n in range(40)]
     responses = [r for n in range(20) for r in answers(f"x{n}", models=("qwen", "gemma"))]
     comparisons, answered = table(Comparison, *verdicts), table(Response, *responses)
-    one = report(comparisons, table(Judgment), answered, table(Preference))
-    other = report(comparisons.reverse(), table(Judgment), answered.reverse(), table(Preference))
+    one = report(comparisons, table(Judgment), answered, table(Candidate))
+    other = report(comparisons.reverse(), table(Judgment), answered.reverse(), table(Candidate))
     assert isinstance(one, pl.DataFrame)
     assert one.equals(other)

@@ -26,12 +26,13 @@ class Length:
 
     name: str
     model: str = "m"
+    criterion: str = "length"
 
     def ask(self, row: Cells) -> Request:
         return Chat(model=self.model, messages=(Message(role="user", text=row["text"]),))
 
     def read(self, row: Cells, request_id: str, reply: Reply) -> Judgment:
-        return judgment(self, row, request_id, "length", reply, score=float(len(row["text"])))
+        return judgment(self, row, request_id, self.criterion, reply, score=float(len(row["text"])))
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class FirstShown:
     name: str
     share: float = 1.0
     model: str = "m"
+    criterion: str = "overall"
 
     def ask(self, row: Cells) -> Request:
         texts = (row["a"], row["b"]) if row["first"] == "a" else (row["b"], row["a"])

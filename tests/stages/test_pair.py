@@ -27,7 +27,9 @@ def paired(
     )
     judgments = table(Judgment, *({"response_id": i, "label": x} for i, x in zip("ab", labels, strict=True)))
     preference: Cells = {"id": "c", "prompt_id": "p", "a_id": "a", "b_id": "b", "strength": strength}
-    preferences = table(Preference, preference | {"confidence": 0.75, "sources": ("j", "k"), "reviewed": True})
+    preferences = table(
+        Preference, preference | {"criterion": "overall", "confidence": 0.75, "sources": ("j", "k"), "reviewed": True}
+    )
     return pair.quadruples(
         PROMPTS,
         responses,
@@ -77,7 +79,18 @@ def test_a_text_only_recipe_needs_neither_images_nor_a_taxonomy() -> None:
         table(Prompt, {"id": "p", "question": "Why?", "kind": "given"}),
         table(Response, {"id": "a", "text": "Because."}, {"id": "b", "text": "Dunno."}),
         table(Judgment),
-        table(Preference, {"id": "c", "prompt_id": "p", "a_id": "a", "b_id": "b", "strength": 1.0, "confidence": 1.0}),
+        table(
+            Preference,
+            {
+                "id": "c",
+                "criterion": "overall",
+                "prompt_id": "p",
+                "a_id": "a",
+                "b_id": "b",
+                "strength": 1.0,
+                "confidence": 1.0,
+            },
+        ),
         minimum_strength=0.1,
     )
     row = only(made)
@@ -134,7 +147,7 @@ def test_an_unsafe_response_is_chosen_where_the_recipe_allows_it() -> None:
 def test_every_preference_is_accounted_for() -> None:
     preferences = table(
         Preference,
-        *({"id": f"c{n}", "prompt_id": "p", "a_id": "a", "b_id": "b", "strength": s, "confidence": 1.0}
+        *({"id": f"c{n}", "criterion": "overall", "prompt_id": "p", "a_id": "a", "b_id": "b", "strength": s, "confidence": 1.0}
           for n, s in enumerate([None, 0.0, 0.1, 2.0, -3.0])),
     )  # fmt: skip
     responses = table(Response, {"id": "a", "text": "x"}, {"id": "b", "text": "y"})

@@ -16,7 +16,8 @@ def preferences(number: int) -> pl.DataFrame:
     """Confidence rises with the number; every tenth pair has no verdict."""
     return table(
         Preference,
-        *({"id": f"c{n:03}", "strength": n / 100 if n % 10 else None, "confidence": n / number if n % 10 else None}
+        *({"candidate_id": f"c{n:03}", "criterion": "overall", "strength": n / 100 if n % 10 else None,
+           "confidence": n / number if n % 10 else None}
           for n in range(number)),
     )  # fmt: skip
 
@@ -27,7 +28,10 @@ def queued(made: pl.DataFrame, reason: str) -> list[str]:
 
 def test_the_least_certain_pairs_come_first() -> None:
     rows = [("sure", 0.1, 1.0), ("split", 2.0, 0.5), ("weak", 0.2, 0.6), ("strong", -2.5, 0.6), ("nobody", None, None)]
-    some = table(Preference, *({"id": i, "strength": s, "confidence": c} for i, s, c in rows))
+    some = table(
+        Preference,
+        *({"id": i, "candidate_id": i, "criterion": "overall", "strength": s, "confidence": c} for i, s, c in rows),
+    )
     made = review.queue(some, budget=1.0, audit=0.0).kept
     assert made["id"].to_list() == ["nobody", "split", "weak", "strong", "sure"]
     assert made["rank"].to_list() == [0, 1, 2, 3, 4]

@@ -18,8 +18,8 @@ from pipeline.samplers.negatively_correlated import NegativelyCorrelated
 from pipeline.samplers.verbalized import Verbalized
 from pipeline.samplers.wordings import PRINCIPLES, wordings
 from pipeline.stages import sample
-from pipeline.stages.sample import Respondent, SafeRate
-from pipeline.tables import Judgment, Outcome, Prompt, Response
+from pipeline.stages.sample import Respondent
+from pipeline.tables import Judgment, Outcome, Prompt, Response, SafeRate
 
 POOL = (
     Respondent("plain", "m"),

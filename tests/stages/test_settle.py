@@ -38,9 +38,15 @@ def settled(judgments: list[Cells] = [], comparisons: list[Cells] = [], decision
     made = settle.preferences(
         PAIR, table(Judgment, *judgments), table(Comparison, *comparisons), table(Decision, *decisions)
     )
-    (row,) = made.kept.iter_rows(named=True)
-    assert made.considered == 1
-    assert (row["id"], row["prompt_id"], row["a_id"], row["b_id"]) == ("c", "p", "a", "b")
+    row = made.kept.row(0, named=True)
+    assert made.kept["criterion"].to_list().count("overall") == 1
+    assert (row["criterion"], row["candidate_id"], row["prompt_id"], row["a_id"], row["b_id"]) == (
+        "overall",
+        "c",
+        "p",
+        "a",
+        "b",
+    )
     return row
 
 
@@ -139,7 +145,10 @@ def test_a_decision_on_one_pair_leaves_the_others_to_the_models() -> None:
     pairs = table(Candidate, *({"id": c, "prompt_id": "p", "a_id": "a", "b_id": "b"} for c in ("c", "d")))
     verdicts = table(Comparison, said(2), said(1, candidate="d"))
     made = settle.preferences(pairs, table(Judgment), verdicts, table(Decision, decided(-2)))
-    assert made.kept.select("id", "strength", "reviewed").rows() == [("c", -2.0, True), ("d", 1.0, False)]
+    assert made.kept.filter(criterion="overall").select("candidate_id", "strength", "reviewed").rows() == [
+        ("c", -2.0, True),
+        ("d", 1.0, False),
+    ]
 
 
 def test_a_decision_on_a_pair_that_is_gone_changes_nothing() -> None:
@@ -156,7 +165,7 @@ def test_where_nobody_gave_a_verdict_the_strength_is_null() -> None:
 def test_it_settles_without_comparisons_and_decisions() -> None:
     made = settle.preferences(PAIR, table(Judgment, score("a", 4), score("b", 2)))
     assert made.row is Preference
-    assert made.kept["strength"].to_list() == [1.5]
+    assert made.kept.select("criterion", "strength").rows() == [("overall", 1.5), ("criterion", 1.5)]
 
 
 def test_no_candidates_settle_to_nothing() -> None:
