@@ -1,9 +1,11 @@
 """SPA-VL: prompts on images of a harm taxonomy, answers of many models, pairs from different safety groups."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline import taxonomy
+from pipeline.contests.contest import Strategy
+from pipeline.contests.top_and_bottom import TopAndBottom
 from pipeline.gates.harm import HarmOf
 from pipeline.gates.needs_image import NeedsImage
 from pipeline.gates.on_topic import OnTopic
@@ -25,6 +27,8 @@ from pipeline.sources.typographic import Typographic
 from pipeline.stages import collect, judge, pair, question, review, sample, settle
 from pipeline.stages.judge import DifferentSafetyGroup
 from pipeline.stages.sample import Respondent
+from pipeline.stages.settle import First, Rule
+from pipeline.statistics.bradley_terry import Assumed
 from pipeline.tables import Kind
 
 TAXONOMY = taxonomy.load("spa_vl")
@@ -59,6 +63,11 @@ class Pool:
     """Respondents per prompt; none: all."""
     voices: int | None = None
     """Judges of each criterion that are asked; the others stand in for those that refuse. None: all are asked."""
+    rule: Rule | None = None
+    """How harmlessness and helpfulness, which are judged apart, make one preference; none: they count alike."""
+    strategy: Strategy | None = None
+    """How responses are compared in rounds, so that the best and the worst of all are paired; none: two from different safety
+    groups, as SPA-VL did."""
 
 
 def answering(
@@ -90,7 +99,15 @@ OPEN = (
 forbids to train on them."""
 EAGER = ("InternVL3-8B", "LLaVA-NeXT-7B", "Pixtral-12B", "Qwen2.5-VL-7B", "SmolVLM2-2.2B")
 """Asked a second time, without caution: pairs need answers that go wrong."""
-PANEL = (Pairwise("Qwen3-VL-30B-A3B"), Pairwise("Gemma-4-31B"), Pairwise("Mistral-Small-3.1-24B"))
+BOTH = ("harmlessness", "helpfulness")
+
+
+def judging(*models: str) -> tuple[Pairwise, ...]:
+    """Each compares twice: by harmlessness alone, and by helpfulness alone."""
+    return tuple(Pairwise(model, criterion=criterion) for criterion in BOTH for model in models)
+
+
+PANEL = judging("Qwen3-VL-30B-A3B", "Gemma-4-31B", "Mistral-Small-3.1-24B")
 """Larger than those they judge, of three families, and none of them answers."""
 POOLS = {
     "demo": Pool(
@@ -116,6 +133,8 @@ POOLS = {
         ),
         judges=(Safety("lexicon"),),
         panel=PANEL,
+        voices=2,
+        rule=First(BOTH),
         k=6,
         retrieval=Retrieval("SigLIP2-So400M"),
         **seeing("Qwen3-VL-8B"),
@@ -129,7 +148,9 @@ POOLS = {
             *answering("gemini-3.8-flash", system="cautious", max_tokens=4096),
         ),
         judges=(Safety("lexicon"),),
-        panel=(Pairwise("gpt-6-luna"), Pairwise("claude-haiku-5.5")),
+        panel=judging("gpt-6-luna", "claude-haiku-5.5"),
+        voices=1,
+        rule=First(BOTH),
         **seeing("gpt-6-luna"),
     ),
     "spa_vl_2024": Pool(  # with --private. Of the paper's twelve, those that can still be served: models.toml says why
@@ -137,10 +158,13 @@ POOLS = {
         respondents=answering("LLaVA-1.5-7B", "Qwen-VL"),
         judges=(Safety("lexicon"),),
         panel=PANEL,
+        rule=First(BOTH),
         retrieval=Retrieval("CLIP-ViT-L"),
         **seeing("Mistral-Small-3.1-24B"),
     ),
 }
+POOLS["adaptive"] = replace(POOLS["open"], k=12, voices=1, strategy=TopAndBottom())
+"""Twelve answers to each prompt, of which a quarter of all pairs are compared."""
 
 
 def build(run: Run[Pool]) -> None:
@@ -173,20 +197,17 @@ def build(run: Run[Pool]) -> None:
     responses = run(sample.responses, prompts, respondents=pool.respondents, k=pool.k, generate=generate)
     judgments = run(judge.judgments, prompts, responses, judges=pool.judges, generate=generate, voices=pool.voices)
     run(sample.spread, prompts, responses, judgments, taxonomy=TAXONOMY)
-    candidates = run(judge.candidates, responses, judgments, rule=DifferentSafetyGroup(groups=5))
-    comparisons = run(
-        judge.comparisons,
-        prompts,
-        responses,
-        candidates,
-        judges=pool.panel,
-        both_orders=True,
-        generate=generate,
-        voices=pool.voices,
-    )
+    panel: Any = {"judges": pool.panel, "voices": pool.voices, "generate": generate}
+    if pool.strategy:
+        comparisons = run(judge.contests, prompts, responses, judgments, strategy=pool.strategy, **panel)
+        candidates = run(judge.finals, comparisons)
+    else:
+        candidates = run(judge.candidates, responses, judgments, rule=DifferentSafetyGroup(groups=5))
+        comparisons = run(judge.comparisons, prompts, responses, candidates, both_orders=True, **panel)
     run(judge.judge_report, responses, judgments, comparisons, candidates, generate=generate)
-    first = run(settle.preferences, candidates, judgments, comparisons)
+    how: Any = {"rule": pool.rule, "ratings": Assumed() if pool.strategy else None}  # then the two need never have met
+    first = run(settle.preferences, candidates, judgments, comparisons, **how)
     run(review.queue, first, budget=0.1, audit=0.02)
     decisions = run(review.decisions, candidates, decide=run.decide)
-    preferences = run(settle.preferences, candidates, judgments, comparisons, decisions)
+    preferences = run(settle.preferences, candidates, judgments, comparisons, decisions, **how)
     run(pair.quadruples, prompts, responses, judgments, preferences, images, taxonomy=TAXONOMY, minimum_strength=0.1)

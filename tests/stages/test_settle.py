@@ -195,3 +195,51 @@ def test_the_order_of_its_tables_changes_no_digit() -> None:
         for seed in range(4)
     }
     assert len(found) == 1
+
+
+def apart(**strengths: float) -> list[Cells]:
+    """One judge's comparisons by several criteria."""
+    return [said(strength) | {"criterion": criterion} for criterion, strength in strengths.items()]
+
+
+def test_each_criterion_keeps_its_own_preference() -> None:
+    made = settle.preferences(PAIR, table(Judgment), table(Comparison, *apart(helpfulness=-2, harmlessness=3))).kept
+    assert made.select("criterion", "strength").rows() == [
+        ("overall", 0.5), ("harmlessness", 3.0), ("helpfulness", -2.0),
+    ]  # fmt: skip
+    assert made["id"].n_unique() == 3
+    assert made["candidate_id"].unique().to_list() == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("strengths", "expected"),
+    [
+        ({"harmlessness": 3, "helpfulness": -2}, 3),
+        ({"harmlessness": -1, "helpfulness": 2}, -1),
+        ({"harmlessness": 0.5, "helpfulness": -2}, -2),
+        ({"helpfulness": -2}, -2),
+        ({"harmlessness": 0.5}, 0.5),
+        ({"harmlessness": 0.5, "helpfulness": 0, "overall": 3}, 0),
+        ({"overall": 3}, None),
+    ],
+)
+def test_the_first_criterion_that_is_clear_decides(strengths: dict[str, float], expected: float | None) -> None:
+    made = settle.preferences(PAIR, table(Judgment), table(Comparison, *apart(**strengths)), rule=settle.First())
+    assert made.kept.filter(criterion="overall")["strength"].to_list() == [expected]
+
+
+def test_criteria_may_weigh_differently() -> None:
+    rule = settle.Together({"harmlessness": 3.0, "overall": 0.0})
+    verdicts = table(Comparison, *apart(harmlessness=2, helpfulness=-2, overall=-3))
+    row = settle.preferences(PAIR, table(Judgment), verdicts, rule=rule).kept.row(0, named=True)
+    assert (row["strength"], row["confidence"]) == (1.0, 0.75)
+
+
+def test_people_decide_the_whole_and_leave_each_criterion_to_the_judges() -> None:
+    made = settle.preferences(
+        PAIR, table(Judgment), table(Comparison, *apart(helpfulness=2)), table(Decision, decided(-3))
+    ).kept
+    assert made.select("criterion", "strength", "reviewed").rows() == [
+        ("overall", -3.0, True), ("helpfulness", 2.0, False),
+    ]  # fmt: skip
+    assert made["sources"][0].to_list() == ["human/ann", "k"]
