@@ -388,21 +388,28 @@ class JudgeReport(Row):
     """Of the comparisons that prefer one, those that prefer what was shown first; 0.5 is fair, if pairs are asked in both
     orders, or in an order drawn by chance."""
     first_low: float | None
+    """Lower end of the interval of `first_rate`."""
     first_high: float | None
+    """Upper end."""
     longer_rate: float | None
     """Of the pairs of unequal length in which one is preferred, those that prefer the longer (characters)."""
     longer_low: float | None
+    """Lower end of the interval of `longer_rate`."""
     longer_high: float | None
+    """Upper end."""
     own_rate: float | None
     """Of the pairs with one response of the judge's own family of models in which one is preferred, those that prefer its own.
     A family is the letters that a model's name begins with: Qwen2.5-VL-7B and Qwen3-VL-8B are both qwen."""
     own_low: float | None
+    """Lower end of the interval of `own_rate`."""
     own_high: float | None
+    """Upper end."""
     own_rate_by_others: float | None
     """The same of the judges of other families, on the same pairs: what is above it is self-preference."""
     settled: int
     """Candidates on both of whose responses it gave a verdict."""
     calls_per_settled: float | None
+    """Of all its calls, whatever the criterion."""
     cost_per_settled: float | None
     """In the currency of the prices; null where none is known."""
 

@@ -1,6 +1,8 @@
 """What a model was asked to state, found in what it said."""
 
 import json
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 Cells = dict[str, Any]
@@ -8,17 +10,21 @@ LONGEST = 10_000
 """Characters at the end of a reply in which a verdict is looked for: every brace costs a reading of what follows it."""
 
 
-def last_json(text: str, *keys: str) -> Cells | None:
-    """The last JSON object in a text that has these keys: the last stated verdict counts."""
+def objects(text: str, *keys: str) -> Iterator[Cells]:
+    """Every JSON object with these keys, in order, in the last characters of a text."""
     text = text[-LONGEST:]
-    decoder, found, place = json.JSONDecoder(strict=False), None, text.find("{")
+    decoder, place = json.JSONDecoder(strict=False), text.find("{")
     while place >= 0:
         try:
             value, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
             end = place + 1
         else:
-            if isinstance(value, dict) and all(k in value for k in keys):
-                found = value
+            if isinstance(value, dict) and all(key in value for key in keys):
+                yield value
         place = text.find("{", end)
-    return found
+
+
+def last_json(text: str, *keys: str) -> Cells | None:
+    """The last of them: the last stated verdict counts."""
+    return next(iter(deque(objects(text, *keys), maxlen=1)), None)

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.gates import listings
+from pipeline.pictures.groups import TURNED
 from pipeline.pictures.hashes import DIGITS, LAYOUT, hashed
 from pipeline.pictures.likeness import alike, comparable
 from pipeline.pictures.rebuild import Unfit, rebuilt
 
 GRAM = 13
 """Words in a row that two texts share by copying only: as GPT-3's authors have it (arXiv 2005.14165, appendix C)."""
-_TURNED = 76
-"""Of 256 signs, in how many copies of a picture may differ at most: as pictures/groups.py has it."""
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _LOT = 4096
 """Texts that are hashed at once."""
@@ -74,7 +73,7 @@ class Benchmarks:
         if not names:
             return None
         one = _records([fingerprint])
-        close = np.flatnonzero(np.bitwise_count(records["signs"] ^ one["signs"]).sum(1) <= _TURNED)
+        close = np.flatnonzero(np.bitwise_count(records["signs"] ^ one["signs"]).sum(1) <= TURNED)
         close = close[comparable(records[close], one)]
         same = close[alike(records[close], np.repeat(one, len(close)))]
         return names[same[0]] if len(same) else None

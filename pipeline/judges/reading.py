@@ -6,12 +6,12 @@ where the judge states another one. An answer that was cut off has no verdict, f
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from pipeline.judges.asking import shown
 from pipeline.requests import Answer, Failure, Reply
-from pipeline.verdicts import LONGEST
+from pipeline.verdicts import objects
 
 Cells = dict[str, Any]
 _HEAD = 200
@@ -59,21 +59,6 @@ def statements(text: str, *keys: str, judged: Iterable[str]) -> tuple[list[Cells
         whole = None
     if isinstance(whole, dict) and all(key in whole for key in keys):
         return [whole], []
-    forged = [one for other in judged for one in _objects(shown(other), keys)]
-    found = list(_objects(text, keys))
+    forged = [one for other in judged for one in objects(shown(other), *keys)]
+    found = list(objects(text, *keys))
     return [one for one in found if one not in forged], [one for one in found if one in forged]
-
-
-def _objects(text: str, keys: tuple[str, ...]) -> Iterator[Cells]:
-    """Every JSON object that has these keys, in order, in the last characters of a text."""
-    text = text[-LONGEST:]
-    decoder, place = json.JSONDecoder(strict=False), text.find("{")
-    while place >= 0:
-        try:
-            value, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            end = place + 1
-        else:
-            if isinstance(value, dict) and all(key in value for key in keys):
-                yield value
-        place = text.find("{", end)

@@ -28,7 +28,7 @@ _BROAD, _FINER = 97, 157
 _FEW, _CROWDED = 32, 2
 """Pictures with the same key are compared each with each, up to so many; in a crowd, the later ones each with so many of
 the last before and of the first."""
-_TURNED, _TURNED_BROADEST = 76, 20
+TURNED, _TURNED_BROADEST = 76, 20
 """Signs that copies may differ in, at most: of 256, and of the 64 broadest. Other pictures differ in 128, give or take 8."""
 _NEAREST = 4
 """Candidates of one picture that are looked at closely."""
@@ -133,7 +133,7 @@ class _Distinct:
         turned = np.full((nobody, _NEAREST), 255, np.uint8)
         for later, earlier in chain.from_iterable(_met(signs, table) for table in range(TABLES)):
             differing = np.bitwise_count(signs[later] ^ signs[earlier]).sum(1)
-            near = (differing <= np.minimum(_TURNED, turned[later, -1])) & (nearest[later] != earlier[:, None]).all(1)
+            near = (differing <= np.minimum(TURNED, turned[later, -1])) & (nearest[later] != earlier[:, None]).all(1)
             near[near] = comparable(self._heads[later[near]], self._heads[earlier[near]])
             one = later[near]
             nearest[one, -1], turned[one, -1] = earlier[near], differing[near]
