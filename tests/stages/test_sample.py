@@ -480,6 +480,12 @@ def test_a_warning_names_the_category_as_the_taxonomy_does() -> None:
     assert line.startswith(f"{category.name}: ")
 
 
+def test_what_is_to_be_said_of_the_pool_comes_with_its_rates() -> None:
+    made = sample.spread(*labelled({("a", who): ["safe"] * 20 for who in "xy"}))
+    assert made.notes == tuple(sample.warnings(made.kept))
+    assert "spread" in made.notes[0]
+
+
 def test_nothing_labelled_has_no_rates_and_no_warnings() -> None:
     made = sample.spread(table(Prompt), table(Response), table(Judgment))
     assert made.considered == 0
