@@ -190,7 +190,9 @@ class Replies:
 
     def costs(self, ids: pl.Series) -> pl.DataFrame:
         """id and cost (US dollars) of those of these requests whose price is known."""
-        found = [frame.filter(pl.col("id").is_in(ids.implode())) for _, frame in self._live("cost")]
+        found = [
+            frame.filter(pl.col("id").is_in(ids.implode())).select("id", "cost") for _, frame in self._live("cost")
+        ]
         return pl.concat([pl.DataFrame(schema={"id": pl.String, "cost": pl.Float64}), *found]).drop_nulls("cost")
 
     def stats(self) -> pl.DataFrame:

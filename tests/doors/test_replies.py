@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -247,3 +248,14 @@ def test_a_full_disk_keeps_what_was_promised_and_owes_the_rest(small_disk: Path)
         assert all(store.kept(name) for name in promised)
     replies.close()
     later.close()
+
+
+def test_what_a_reply_cost_is_known_while_it_lies_in_a_log_and_when_it_is_sealed(
+    tmp_path: Path, replies: Replies
+) -> None:
+    replies.keep(A, "m", CHAT, HELLO, run="r", cost=0.25)
+    replies.keep(B, "m", CHAT, HELLO, run="r")
+    wanted = pl.Series([A, B, "no such id"])
+    open_, _ = replies.costs(wanted).rows(), replies.seal()
+    assert open_ == replies.costs(wanted).rows() == reopened(tmp_path).costs(wanted).rows() == [(A, 0.25)]
+    assert replies.costs(pl.Series([B])).height == replies.costs(wanted.head(0)).height == 0
