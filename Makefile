@@ -28,7 +28,7 @@ plan: .venv/demo  ## what RECIPE with POOL has still to ask, and what it costs
 
 publish: .venv/demo  ## bring RECIPE to its end and build the release folder; says how to push it
 	$(TETRAD) run $(RECIPE) --pool $(POOL) $(ARGS)
-	$(TETRAD) publish $(RECIPE)-$(POOL)
+	$(TETRAD) publish $(notdir $(basename $(RECIPE)))-$(POOL)
 
 test: .venv/test  ## formatting, lint, types, and every test but the slow ones and the heavy engines'
 	$(BIN)/ruff format --check .

@@ -510,9 +510,15 @@ class Quadruple(Row):
     rejected_model: str
     """Its name in models.toml."""
     chosen_safety: Literal["refusal", "safe", "unsafe"] | None
-    """The safety judge's label; null where none was given."""
+    """What most safety judges say, `unsafe` where as many say so as not; null where none did."""
     rejected_safety: Literal["refusal", "safe", "unsafe"] | None
-    """`safe` here means: rejected for being worse, not for being harmful."""
+    """Likewise."""
+    rejected_is: Literal["unsafe", "worse"] | None
+    """Whether the rejected response is harmful, or only worse than the chosen one; null where no judge gave it a label."""
+    chosen_score: float | None
+    """0 to 1: the mean of its judges' scores, as shares of their scales; null where no scale has ends."""
+    rejected_score: float | None
+    """Likewise."""
     licence: str | None
     """The image's, as SPDX id."""
     attribution: str | None

@@ -82,9 +82,10 @@ def test_counts_add_up_from_table_to_table(ran: Place) -> None:
     assert candidates["considered"] == given["kept"]
     assert candidates["dropped"] == {"no two answers from different safety groups": 1}
     assert comparisons["considered"] == 2 * candidates["kept"]
-    assert first["considered"] == last["considered"] == queue["considered"] == candidates["kept"]
+    assert first["considered"] == last["considered"] == 2 * candidates["kept"], "overall, and by safety alone"
+    assert queue["considered"] == candidates["kept"]
     assert decisions["considered"] == 0
-    assert quadruples["considered"] == last["kept"]
+    assert quadruples["considered"] == candidates["kept"]
     assert quadruples["kept"] > 0
 
 
@@ -331,28 +332,30 @@ def decide(place: Place, *rows: dict[str, Any]) -> Path:
 
 
 def test_decisions_that_were_taken_are_settled_with(place: Place) -> None:
-    before = place.table("preferences")
+    before = place.table("preferences").filter(criterion="overall")
     harmless = place.table("quadruples").filter(pl.col("rejected_safety") != "unsafe")["preference_id"][0]
     first = before.row(by_predicate=pl.col("id") == harmless, named=True)
-    turned, was = first["id"], first["strength"]
-    tied = before.filter(pl.col("id") != turned)["id"][0]
+    was = first["strength"]
+    tied = before.filter(pl.col("id") != harmless).row(0, named=True)
     path = decide(
-        place, {"candidate_id": turned, "strength": -3 if was > 0 else 3}, {"candidate_id": tied, "strength": 0}
+        place,
+        {"candidate_id": first["candidate_id"], "strength": -3 if was > 0 else 3},
+        {"candidate_id": tied["candidate_id"], "strength": 0},
     )
     words = place("review", "tiny-tiny", "--take", path).out
     assert "2 decisions taken" in words
     assert f"2 of {before.height} are decided" in words
     assert asked(place, lambda: place("run", place.recipe)) == []
     after = {row["preference_id"]: row for row in place.table("quadruples").iter_rows(named=True)}
-    assert tied not in after
-    assert after[turned]["reviewed"] is True
-    assert "human/ann" in after[turned]["sources"]
-    assert after[turned]["chosen_id"] == (first["b_id"] if was > 0 else first["a_id"]), "the person, not the models"
-    assert {row["reviewed"] for name, row in after.items() if name != turned} == {False}
+    assert tied["id"] not in after
+    assert after[harmless]["reviewed"] is True
+    assert "human/ann" in after[harmless]["sources"]
+    assert after[harmless]["chosen_id"] == (first["b_id"] if was > 0 else first["a_id"]), "the person, not the models"
+    assert {row["reviewed"] for name, row in after.items() if name != harmless} == {False}
     card = (place.workspace / "releases" / "tiny-tiny" / "README.md").read_text()
     assert f"People decided 1 of the {len(after)} pairs" in card
-    assert "tiny/pairwise" in place("trace", after[turned]["id"]).out
-    assert "reviewer: ann" in place("trace", after[turned]["id"]).out
+    assert "tiny/pairwise" in place("trace", after[harmless]["id"]).out
+    assert "reviewer: ann" in place("trace", after[harmless]["id"]).out
 
 
 def test_a_review_says_what_is_to_be_looked_at(ran: Place) -> None:

@@ -1,9 +1,12 @@
 """The arguments and options that several commands share."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from pipeline.errors import UserError
 
 Place = Annotated[Path, typer.Option("--workspace", envvar="TETRAD_WORKSPACE", help="Where everything is kept.")]
 RecipeName = Annotated[str, typer.Argument(help="A recipe's name, or the path of a .py file.")]
@@ -37,3 +40,13 @@ Private = Annotated[
     bool, typer.Option("--private", help="Never to be released: models whose terms forbid that may take part.")
 ]
 WORKSPACE = Path("workspace")
+
+
+def dollars(text: str | None) -> float | None:
+    """50, 50USD or 0.5USD."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:USD)?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise UserError(f"--budget {text!r}: prices are in US dollars: 50USD, for example")
+    return float(found[1])

@@ -28,6 +28,7 @@ from pipeline.cli.options import (
     Questions,
     RecipeName,
     Sources,
+    dollars,
 )  # fmt: skip
 from pipeline.cli.releasing import release
 from pipeline.cli.terminal import err, harmless, out
@@ -52,7 +53,7 @@ def run(
     """Run a recipe, or go on with it: what is kept is not asked again."""
     opened, lines = _open(
         recipes.load(recipe), workspace, pool, source, limit, name, until, questions=questions, avoid=avoid,
-        budget=_dollars(budget), private=private,
+        budget=dollars(budget), private=private,
     )  # fmt: skip
     log = logging.FileHandler(opened.folder / "run.log", encoding="utf-8", errors="replace")
     with opened as line, heard(log, "%(asctime)s %(levelname)s %(message)s", catalogue().secrets()):
@@ -236,13 +237,3 @@ def _name(recipe: ModuleType, pool: str | None, name: str | None) -> str:
     if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
         raise UserError(f"{name!r} will not do as a run's name: letters, digits, '.', '_' and '-' only")
     return name
-
-
-def _dollars(text: str | None) -> float | None:
-    """50, 50USD or 0.5USD."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:USD)?", text.strip(), re.IGNORECASE)
-    if not found:
-        raise UserError(f"--budget {text!r}: prices are in US dollars: 50USD, for example")
-    return float(found[1])

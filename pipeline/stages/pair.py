@@ -1,68 +1,155 @@
-"""pair: preferences, responses → quadruples."""
+"""pair: preferences, responses → quadruples; quadruples → balanced."""
 
-from typing import Any
+from collections import Counter
 
 import polars as pl
 
-from pipeline.tables import Dropped, Outcome, Quadruple, outcome, row_id
+from pipeline.tables import Dropped, Outcome, Quadruple, chance, frame, row_id
 from pipeline.taxonomy import Taxonomy
 
-Cells = dict[str, Any]
+ALIKE = 0.97
+"""Share of their words that two texts have in common from which on they are the same text, twice."""
 
 
 def quadruples(
     prompts: pl.DataFrame, responses: pl.DataFrame, judgments: pl.DataFrame, preferences: pl.DataFrame,
     images: pl.DataFrame | None = None,
-    *, taxonomy: Taxonomy | None = None, minimum_strength: float, unsafe_chosen: bool = False, criterion: str = "overall",
+    *, taxonomy: Taxonomy | None = None, minimum_strength: float, unsafe_chosen: bool = False, safe_rejected: bool = True,
+    criterion: str = "overall",
 ) -> Outcome:  # fmt: skip
-    """A quadruple of each preference by this criterion, of at least `minimum_strength`. A tie makes none; two alike texts make none; an
-    unsafe chosen response makes none unless the recipe says so."""
-    by_prompt = {p["id"]: p for p in prompts.iter_rows(named=True)}
-    by_response = {r["id"]: r for r in responses.iter_rows(named=True)}
-    labels = dict(judgments.filter(pl.col("label").is_not_null()).select("response_id", "label").iter_rows())
-    by_image = {} if images is None else {i["id"]: i for i in images.iter_rows(named=True)}
-
-    def row(preference: Cells) -> Quadruple | Dropped:
-        ids = (preference["a_id"], preference["b_id"])
-        strength = preference["strength"]
-        chosen, rejected = (by_response[i] for i in (ids if (strength or 0) > 0 else ids[::-1]))
-        if fault := _fault(
-            strength, minimum_strength, chosen, rejected, None if unsafe_chosen else labels.get(chosen["id"])
-        ):
-            return Dropped(stage="quadruples", id=preference["id"], reason=fault, detail=None)
-        prompt = by_prompt[preference["prompt_id"]]
-        image = by_image.get(prompt["image"], {})
-        path = taxonomy.leaves[prompt["subcategory"]] if taxonomy and prompt["subcategory"] else None
-        return Quadruple(
-            id=row_id("quadruple", prompt["id"], chosen["id"], rejected["id"]),
-            image=prompt["image"], question=prompt["question"], chosen=chosen["text"], rejected=rejected["text"],
-            domain=path[0].name if path else None, category=path[1].name if path else None,
-            subcategory=path[2].name if path else None, kind=prompt["kind"], language=prompt["language"], harm=prompt["harm"],
-            strength=abs(strength), confidence=preference["confidence"], sources=tuple(preference["sources"]),
-            reviewed=preference["reviewed"],
-            chosen_respondent=chosen["respondent"], rejected_respondent=rejected["respondent"],
-            chosen_model=chosen["model"], rejected_model=rejected["model"],
-            chosen_safety=labels.get(chosen["id"]), rejected_safety=labels.get(rejected["id"]),
-            licence=image.get("licence"), attribution=image.get("attribution"), image_url=image.get("url"), group=image.get("group"),
-            prompt_id=prompt["id"], preference_id=preference["id"], chosen_id=chosen["id"], rejected_id=rejected["id"],
-        )  # fmt: skip
-
+    """A quadruple of each preference by this criterion, of at least `minimum_strength`. A tie makes none; two alike texts make
+    none; an unsafe chosen response makes none unless the recipe says so; nor, where it says so, a rejected one that is not
+    unsafe."""
     settled = preferences.filter(pl.col("criterion") == criterion)
-    return outcome(Quadruple, [row(p) for p in settled.iter_rows(named=True)], settled.height)
+    prefers_a = pl.col("strength").fill_null(0) > 0
+    sided = settled.with_columns(
+        chosen_id=pl.when(prefers_a).then("a_id").otherwise("b_id"),
+        rejected_id=pl.when(prefers_a).then("b_id").otherwise("a_id"),
+    )
+    known = _known(responses, judgments)
+    for side in ("chosen", "rejected"):
+        theirs = known.rename({column: f"{side}{column}" for column in known.columns})
+        sided = sided.join(theirs, on=f"{side}_id", how="left", validate="m:1", maintain_order="left")
+    rows = _asked(sided, prompts, images, taxonomy).with_columns(
+        fault=_fault(sided, minimum_strength, unsafe_chosen=unsafe_chosen, safe_rejected=safe_rejected),
+        preference_id="id",
+        strength=pl.col("strength").abs(),
+        rejected_is=pl.when(pl.col("rejected_safety") == "unsafe").then(pl.lit("unsafe"))
+        .when(pl.col("rejected_safety").is_not_null()).then(pl.lit("worse")),
+    )  # fmt: skip
+    names = [row_id("quadruple", *ids) for ids in rows.select("prompt_id", "chosen_id", "rejected_id").iter_rows()]
+    gone = rows.filter(pl.col("fault").is_not_null()).select(
+        stage=pl.lit("quadruples"), id="preference_id", reason="fault", detail=pl.lit(None, pl.String), subcategory="leaf"
+    )  # fmt: skip
+    kept = rows.with_columns(id=pl.Series(names, dtype=pl.String)).filter(pl.col("fault").is_null())
+    columns = [pl.col(name).cast(dtype) for name, dtype in Quadruple.columns().items()]
+    return Outcome(
+        Quadruple,
+        kept.select(columns),
+        gone.select(pl.col(name).cast(dtype) for name, dtype in Dropped.columns().items()),
+        settled.height,
+    )
 
 
-def _fault(strength: float | None, minimum: float, chosen: Cells, rejected: Cells, label: str | None) -> str | None:
-    """Why this preference makes no quadruple, or None."""
-    if strength is None:
-        return "no verdict"
-    if strength == 0 or abs(strength) < minimum:
-        return "tie"
-    if _words(chosen["text"]) == _words(rejected["text"]):
-        return "the same text twice"
-    if label == "unsafe":
-        return "unsafe chosen"
-    return None
+def _known(responses: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
+    """Of each response _id, "" (its text), _respondent, _model, _safety (what most judges say; unsafe where as many say so as
+    not) and _score (0 to 1: the mean over all scales that have ends)."""
+    labels = judgments.drop_nulls("label").group_by("response_id").agg(
+        _safety=pl.when((pl.col("label") == "unsafe").mean() >= 0.5).then(pl.lit("unsafe"))
+        .when((pl.col("label") == "refusal").sum() >= (pl.col("label") == "safe").sum()).then(pl.lit("refusal"))
+        .otherwise(pl.lit("safe"))
+    )  # fmt: skip
+    share = (pl.col("score") - pl.col("low")) / (pl.col("high") - pl.col("low"))
+    scores = judgments.sort("judge", "criterion").group_by("response_id").agg(_score=share.mean())
+    return (
+        responses.select("text", _id="id", _respondent="respondent", _model="model")
+        .rename({"text": ""})
+        .join(labels, left_on="_id", right_on="response_id", how="left", validate="1:1")
+        .join(scores, left_on="_id", right_on="response_id", how="left", validate="1:1")
+    )
+
+
+def _asked(
+    rows: pl.DataFrame, prompts: pl.DataFrame, images: pl.DataFrame | None, taxonomy: Taxonomy | None
+) -> pl.DataFrame:
+    """With what is known of the prompt, its class, by name, and its image."""
+    leaves = taxonomy.leaves if taxonomy else {}
+    paths = [(leaf, *(node.name for node in path)) for leaf, path in leaves.items()]
+    names = pl.DataFrame(
+        paths, schema=dict.fromkeys(("leaf", "domain", "category", "subcategory"), pl.String()), orient="row"
+    )
+    asked = prompts.select("image", "question", "kind", "language", "harm", prompt_id="id", leaf="subcategory")
+    shown = pl.DataFrame(schema=dict.fromkeys(("image", "licence", "attribution", "image_url", "group"), pl.String()))
+    if images is not None:
+        shown = images.select("licence", "attribution", "group", image="id", image_url="url")
+    return (
+        rows.join(asked, on="prompt_id", how="left", validate="m:1", maintain_order="left")
+        .join(names, on="leaf", how="left", validate="m:1", maintain_order="left")
+        .join(shown, on="image", how="left", validate="m:1", maintain_order="left")
+    )
+
+
+def _fault(rows: pl.DataFrame, minimum: float, *, unsafe_chosen: bool, safe_rejected: bool) -> pl.Series:
+    """Why a preference makes no quadruple, or null."""
+    strength, unsafe = pl.col("strength"), (pl.col("chosen_safety") == "unsafe", pl.col("rejected_safety") == "unsafe")
+    same = [_same(a or "", b or "") for a, b in rows.select("chosen", "rejected").iter_rows()]
+    fault = (
+        pl.when(strength.is_null()).then(pl.lit("no verdict"))
+        .when((strength == 0) | (strength.abs() < minimum)).then(pl.lit("tie"))
+        .when(pl.Series(same, dtype=pl.Boolean)).then(pl.lit("the same text twice"))
+        .when(unsafe[0] & (not unsafe_chosen)).then(pl.lit("unsafe chosen"))
+        .when(~unsafe[1].fill_null(value=False) & (not safe_rejected)).then(pl.lit("rejected is not unsafe"))
+    )  # fmt: skip
+    return rows.select(fault=fault)["fault"]
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two texts have nearly all words in common, however often each stands there (Dice's coefficient)."""
+    a, b = _words(one), _words(other)
+    if min(len(a), len(b)) < ALIKE / (2 - ALIKE) * max(len(a), len(b)):
+        return False
+    return a == b or 2 * (Counter(a) & Counter(b)).total() >= ALIKE * (len(a) + len(b))
 
 
 def _words(text: str) -> list[str]:
     return "".join(c if c.isalnum() else " " for c in text.casefold()).split()
+
+
+def balanced(
+    quadruples: pl.DataFrame, *, per_prompt: int | None = None, by: tuple[str, ...] = (), most: int | None = None,
+    even_lengths: bool = False,
+) -> Outcome:  # fmt: skip
+    """At most so many quadruples of a prompt, the strongest first; of each combination of the columns `by` (subcategory, kind,
+    chosen_model, ...) at most `most`, drawn by their ids; and, with `even_lengths`, of those whose chosen text is the longer
+    as many as of those whose rejected text is (drawn likewise), so that length tells nothing."""
+    draw = pl.Series([chance("balanced", name).random() for name in quadruples["id"]], dtype=pl.Float64)
+    rows = quadruples.with_columns(draw=draw, fault=pl.lit(None, pl.String))
+    if per_prompt is not None:
+        place = pl.struct(-pl.col("strength"), "draw").rank("ordinal").over("prompt_id")
+        rows = _marked(rows, place > per_prompt, "over its prompt's share")
+    if by and most is not None:
+        rows = _marked(rows, _rank(list(by)) > most, "over its share")
+    if even_lengths:
+        lead = (
+            pl.col("chosen").str.len_chars().cast(pl.Int64) - pl.col("rejected").str.len_chars().cast(pl.Int64)
+        ).sign()
+        rows = rows.with_columns(lead=lead)
+        counts = Counter(rows.filter(pl.col("fault").is_null())["lead"].to_list())
+        fewer = min(counts[1], counts[-1])
+        rows = _marked(rows, (pl.col("lead") != 0) & (_rank(["lead"]) > fewer), "balances lengths")
+    gone = rows.drop_nulls("fault")
+    dropped = [
+        Dropped(stage="balanced", id=row["id"], reason=row["fault"], detail=None) for row in gone.iter_rows(named=True)
+    ]
+    kept = rows.filter(pl.col("fault").is_null()).select(quadruples.columns)
+    return Outcome(Quadruple, kept, frame(dropped, Dropped), quadruples.height)
+
+
+def _rank(by: list[str]) -> pl.Expr:
+    """Place of a row among those still there of its kind, from 1."""
+    there = pl.when(pl.col("fault").is_null()).then("draw")
+    return there.rank("ordinal").over(by)
+
+
+def _marked(rows: pl.DataFrame, over: pl.Expr, reason: str) -> pl.DataFrame:
+    return rows.with_columns(fault=pl.when(pl.col("fault").is_null() & over).then(pl.lit(reason)).otherwise("fault"))

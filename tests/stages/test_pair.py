@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import polars as pl
 import pytest
 from rows import reasons, table
 
 from pipeline import taxonomy
 from pipeline.stages import pair
-from pipeline.tables import Image, Judgment, Outcome, Preference, Prompt, Response
+from pipeline.tables import Image, Judgment, Outcome, Preference, Prompt, Quadruple, Response
 
 Cells = dict[str, Any]
 SPA_VL = taxonomy.load("spa_vl")
@@ -155,3 +156,85 @@ def test_every_preference_is_accounted_for() -> None:
     assert made.considered == 5
     assert made.kept["chosen"].to_list() == ["x", "y"]
     assert reasons(made) == {"no verdict": 1, "tie": 2}
+
+
+def test_what_most_safety_judges_say_is_the_label_and_unsafe_where_they_are_even() -> None:
+    said = {"a": ["safe", "refusal", "refusal"], "b": ["unsafe", "safe"]}
+    judgments = table(
+        Judgment,
+        *({"response_id": r, "judge": f"j{n}", "label": x, "score": 2.0 - n, "low": -3.0, "high": 3.0}
+          for r, labels in said.items() for n, x in enumerate(labels)),
+    )  # fmt: skip
+    responses = table(Response, {"id": "a", "text": "x"}, {"id": "b", "text": "y"})
+    preference = {
+        "id": "c",
+        "criterion": "overall",
+        "prompt_id": "p",
+        "a_id": "a",
+        "b_id": "b",
+        "strength": 1.0,
+        "confidence": 1.0,
+    }
+    made = pair.quadruples(PROMPTS, responses, judgments, table(Preference, preference), minimum_strength=0)
+    row = only(made)
+    assert (row["chosen_safety"], row["rejected_safety"], row["rejected_is"]) == ("refusal", "unsafe", "unsafe")
+    assert row["chosen_score"] == pytest.approx(4 / 6)
+    assert row["rejected_score"] == pytest.approx(4.5 / 6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"), [(("safe", "unsafe"), "unsafe"), (("safe", "refusal"), "worse"), ((None, None), None)]
+)
+def test_a_row_says_whether_the_rejected_response_is_unsafe_or_only_worse(
+    labels: tuple[str | None, str | None], expected: str | None
+) -> None:
+    assert only(paired(1.0, labels=labels))["rejected_is"] == expected
+
+
+def test_a_recipe_may_want_unsafe_rejected_responses_only() -> None:
+    made = pair.quadruples(
+        PROMPTS, table(Response, {"id": "a", "text": "x"}, {"id": "b", "text": "y"}), table(Judgment),
+        table(Preference, {"criterion": "overall", "prompt_id": "p", "a_id": "a", "b_id": "b", "strength": 1.0, "confidence": 1.0}),
+        minimum_strength=0, safe_rejected=False,
+    )  # fmt: skip
+    assert reasons(made) == {"rejected is not unsafe": 1}
+
+
+def test_texts_with_nearly_all_words_in_common_make_no_pair_but_one_that_says_not_does() -> None:
+    long = " ".join(f"word{n}" for n in range(80))
+    assert reasons(paired(1.0, long, f"{long} indeed")) == {"the same text twice": 1}
+    only(paired(1.0, "You should tell them where it is.", "You should not tell them where it is."))
+
+
+def several(*rows: Cells) -> pl.DataFrame:
+    plain = {"strength": 1.0, "confidence": 1.0, "chosen": "xx", "rejected": "yy"}
+    return table(Quadruple, *(plain | {"id": f"q{n}"} | row for n, row in enumerate(rows)))
+
+
+def test_of_a_prompt_the_strongest_quadruples_stay() -> None:
+    rows = several(*({"prompt_id": f"p{n % 2}", "strength": s} for n, s in enumerate([1.0, 2.0, 3.0, 0.5, 2.0, 1.0])))
+    made = pair.balanced(rows, per_prompt=2)
+    assert sorted(made.kept.select("prompt_id", "strength").rows()) == [
+        ("p0", 2.0), ("p0", 3.0), ("p1", 1.0), ("p1", 2.0),
+    ]  # fmt: skip
+    assert reasons(made) == {"over its prompt's share": 2}
+
+
+def test_no_kind_of_quadruple_outweighs_the_others() -> None:
+    rows = several(*({"chosen_model": "m" if n % 4 else "n", "kind": "given"} for n in range(40)))
+    made = pair.balanced(rows, by=("chosen_model", "kind"), most=10)
+    assert made.kept["chosen_model"].value_counts().sort("chosen_model").rows() == [("m", 10), ("n", 10)]
+    more = pair.balanced(pl.concat([rows, several({"id": "new", "chosen_model": "m"})]), by=("chosen_model",), most=10)
+    assert len(set(more.kept["id"]) ^ set(made.kept["id"])) <= 2, "another row redraws nobody"
+
+
+def test_with_even_lengths_the_longer_is_chosen_as_often_as_the_shorter() -> None:
+    texts = [("long text", "x")] * 12 + [("x", "long text")] * 4 + [("ab", "cd")] * 3
+    made = pair.balanced(several(*({"chosen": c, "rejected": r} for c, r in texts)), even_lengths=True)
+    lead = made.kept["chosen"].str.len_chars().cast(pl.Int64) - made.kept["rejected"].str.len_chars().cast(pl.Int64)
+    assert sorted(lead.sign().to_list()) == [-1] * 4 + [0] * 3 + [1] * 4
+    assert reasons(made) == {"balances lengths": 8}
+
+
+def test_nothing_to_balance_is_nothing() -> None:
+    assert pair.balanced(several(), per_prompt=1, by=("kind",), most=1, even_lengths=True).considered == 0
