@@ -125,3 +125,9 @@ def test_near_duplicates_are_measured_beside_a_plain_hash() -> None:
     found = figures(run("near_duplicates.py", "--quick"))
     assert found["false_merges"] == 0
     assert found["near_duplicate_recall"] > 0.9
+
+
+def test_settling_is_measured_at_two_sizes() -> None:
+    found = figures(run("settle.py", "--quick"))
+    assert found["quadruples_12k"] > found["quadruples_1k"] > 0
+    assert found["settle_12k"] > 0

@@ -33,7 +33,7 @@ from pipeline.judges.pairwise import Pairwise
 from pipeline.judges.safety import Safety
 from pipeline.run import Run
 from pipeline.stages import collect, judge, pair, question, review, sample, settle
-from pipeline.stages.judge import DifferentSafetyGroup
+from pipeline.rules.safety_groups import DifferentSafetyGroup
 from pipeline.stages.sample import Respondent
 
 TAXONOMY = taxonomy.load("spa_vl")

@@ -19,13 +19,13 @@ from pipeline.looks.caption import Caption
 from pipeline.looks.retrieval import Retrieval
 from pipeline.looks.severity import SeverityJudge
 from pipeline.looks.text import Text
+from pipeline.rules.safety_groups import DifferentSafetyGroup
 from pipeline.run import Run
 from pipeline.sources import Source
 from pipeline.sources.drawings import Drawings
 from pipeline.sources.photographs import Photographs
 from pipeline.sources.typographic import Typographic
 from pipeline.stages import collect, judge, pair, question, review, sample, settle
-from pipeline.stages.judge import DifferentSafetyGroup
 from pipeline.stages.sample import Respondent
 from pipeline.stages.settle import First, Rule
 from pipeline.statistics.bradley_terry import Assumed

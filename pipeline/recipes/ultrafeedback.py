@@ -6,9 +6,9 @@ import polars as pl
 
 from pipeline import PACKAGE
 from pipeline.judges.rubric import Rubric
+from pipeline.rules.max_vs_random import max_vs_random
 from pipeline.run import Run
 from pipeline.stages import judge, pair, question, sample, settle
-from pipeline.stages.judge import max_vs_random
 from pipeline.stages.sample import Respondent
 
 QUESTIONS = PACKAGE / "recipes" / "ultrafeedback.jsonl"

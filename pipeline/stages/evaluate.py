@@ -1,11 +1,13 @@
 """evaluate: gold items, judges → judges (how often each is right), injections (whether each obeys what it judges), before a
-run is paid for."""
+run is paid for; labels that people and judges gave → labels (how far they agree, how good each is)."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_origin, get_type_hints
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pipeline.doors.generate import Generate
 from pipeline.judges import Cells, gold
@@ -14,7 +16,10 @@ from pipeline.judges.gold import GoldReport
 from pipeline.judges.injections import ALL, PLAIN, Hold
 from pipeline.judges.panel import AnyJudge
 from pipeline.requests import Reply, Request
-from pipeline.tables import Comparison, Dropped, Judgment, Outcome, frame
+from pipeline.statistics import agreement
+from pipeline.statistics.aggregation import hits
+from pipeline.statistics.dawid_skene import dawid_skene
+from pipeline.tables import Comparison, Dropped, Judgment, Outcome, Row, frame, outcome
 
 V = TypeVar("V", Judgment, Comparison)
 
@@ -100,3 +105,102 @@ def _said(
     kinds = [(n, _says(judge)) for n, judge in enumerate(judges)]
     asked = [rows[kind].with_columns(judge=pl.lit(n)) for n, kind in kinds if kind in rows]
     return generate(pl.concat(asked, how="diagonal"), ask, read, into).kept if asked else frame([], into)
+
+
+class LabelReport(Row):
+    """One measure of labels that people and judges gave the same items; or one judge, or one rule that settles their labels,
+    beside the truth."""
+
+    who: Literal["people", "judge", "rule"]
+    name: str
+    """The measure; or the judge's column, or the rule."""
+    labels: Literal["positive", "full"]
+    """`positive`: positive or not; `full`: the labels as they are."""
+    items: int
+    """Those that have a label each, or two, if it is about agreement."""
+    value: float | None
+    """Of a measure of agreement: 1 is perfect, 0 what chance would give (of `raw`: none)."""
+    low: float | None
+    """2.5 % quantile of the value over items drawn again (bootstrap)."""
+    high: float | None
+    """97.5 % quantile."""
+    reason: str | None
+    """Why there is no value."""
+    found: int | None
+    """Of a judge or a rule: items rightly called positive."""
+    alarms: int | None
+    """Wrongly called positive."""
+    missed: int | None
+    """Positive items that were not called so."""
+    precision: float | None
+    """found / (found + alarms); null where nothing was called positive."""
+    recall: float | None
+    """found / (found + missed)."""
+    f1: float | None
+    """The harmonic mean of the two."""
+
+
+def labels(
+    items: pl.DataFrame,
+    *,
+    truth: str | None,
+    people: tuple[str, ...],
+    judges: tuple[str, ...],
+    positive: tuple[str, ...],
+) -> Outcome:
+    """How far people agree, how good each judge is, and how good what rules make of the judges' labels. `items`: a row each, a
+    column for each of these names; a label is positive if it begins with one of `positive`, in any case; one that is blank is
+    missing. Rules know no truth: at least k of the votes, and Dawid and Skene's (the most likely, without priors)."""
+    rows = [*_agreement(items, people, positive)] if len(people) > 1 else []
+    if truth and judges:
+        true, said = _codes(items, (truth,), positive)[:, 0], _codes(items, judges, positive)
+        known = true >= 0
+        rows += [_beside("judge", name, said[:, n], true) for n, name in enumerate(judges)]
+        votes = (said == 1).sum(1)
+        rows += [
+            _beside("rule", f"at least {k} of {len(judges)}", (votes >= k).astype(np.int64), true)
+            for k in range(1, len(judges) + 1)
+        ]
+        settled = dawid_skene(said[known], 2).posterior[:, 1] > 0.5
+        rows.append(_beside("rule", "Dawid-Skene", settled.astype(np.int64), true[known]))
+    return outcome(LabelReport, rows)
+
+
+def _codes(items: pl.DataFrame, columns: tuple[str, ...], positive: tuple[str, ...]) -> NDArray[np.int64]:
+    """(items, columns): 1 positive, 0 not, -1 missing."""
+    text = [pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase() for name in columns]
+    hit = [pl.any_horizontal(*(one.str.starts_with(p.casefold()) for p in positive)) for one in text]
+    codes = [
+        pl.when(one.is_null() | (one == "")).then(-1).otherwise(yes.cast(pl.Int64)).cast(pl.Int64).alias(f"{n}")
+        for n, (one, yes) in enumerate(zip(text, hit, strict=True))
+    ]
+    return items.select(codes).to_numpy()
+
+
+def _agreement(items: pl.DataFrame, people: tuple[str, ...], positive: tuple[str, ...]) -> Iterator[LabelReport]:
+    full = pl.concat([items.select(code=pl.col(name).cast(pl.String).str.strip_chars()) for name in people])["code"]
+    known = full.replace("", None)
+    ranks = known.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
+    kinds: dict[Literal["positive", "full"], NDArray[np.int64]] = {
+        "positive": _codes(items, people, positive), "full": ranks.reshape(len(people), -1).T,
+    }  # fmt: skip
+    measures = {"raw": agreement.raw, "Krippendorff's alpha": agreement.krippendorff, "Fleiss' kappa": agreement.fleiss,
+                "Gwet's AC1": agreement.gwet} | ({"Cohen's kappa": agreement.cohen} if len(people) == 2 else {})  # fmt: skip
+    for kind, codes in kinds.items():
+        for name, measure in measures.items():
+            made = measure(codes)
+            yield LabelReport(
+                who="people", name=name, labels=kind, items=made.items, value=made.value, low=made.low, high=made.high,
+                reason=made.reason, **dict.fromkeys(("found", "alarms", "missed", "precision", "recall", "f1")),
+            )  # fmt: skip
+
+
+def _beside(who: Literal["judge", "rule"], name: str, said: NDArray[np.int64], true: NDArray[np.int64]) -> LabelReport:
+    """A missing label is none that is positive; items without a truth do not count."""
+    known = true >= 0
+    counts = hits(said[known] == 1, true[known] == 1)
+    return LabelReport(
+        who=who, name=name, labels="positive", items=int((known & (said >= 0)).sum()), found=counts.found, alarms=counts.alarms,
+        missed=counts.missed, precision=counts.precision, recall=counts.recall, f1=counts.f1,
+        **dict.fromkeys(("value", "low", "high", "reason")),
+    )  # fmt: skip

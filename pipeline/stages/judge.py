@@ -1,9 +1,9 @@
 """judge: prompts, responses → judgments (one response, one criterion), candidates, comparisons (two responses), contests
 (comparisons in rounds) and their finals, judge_report."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -15,6 +15,8 @@ from pipeline.contests.top_and_bottom import TopAndBottom
 from pipeline.doors.generate import Generate
 from pipeline.judges import Judge, ListJudge, PairJudge, report
 from pipeline.judges.panel import AnyJudge, heard, seats
+from pipeline.rules import Rule, scored
+from pipeline.rules.safety_groups import safety_groups
 from pipeline.statistics.bradley_terry import Assumed
 from pipeline.tables import (
     Candidate,
@@ -31,10 +33,6 @@ from pipeline.tables import (
 )
 
 Cells = dict[str, Any]
-Choose = Callable[[str, list[Cells]], list[tuple[str, str]] | str]
-"""(prompt id, its answers: id, respondent, mean score) → pairs of response ids, or why there are none."""
-Rule = Callable[[pl.DataFrame, pl.DataFrame], Choose]
-"""(responses, judgments) → how to choose, knowing the whole run."""
 ROUNDS = 6
 """Of a contest: each may load a model, or wait for a batch."""
 _ASKED: dict[str, Any] = {"item": pl.String(), "judge": pl.Int64()}
@@ -91,12 +89,14 @@ def _asked(judges: Sequence[AnyJudge], voices: int | None, items: pl.Series, pro
 
 def candidates(responses: pl.DataFrame, judgments: pl.DataFrame, *, rule: Rule) -> Outcome:
     """The pairs worth comparing, by a rule. A prompt for which it finds none is dropped, with the rule's reason."""
-    scored = _scored(responses.filter(pl.col("text").is_not_null()), judgments)
-    by_prompt = {str(key[0]): part.to_dicts() for key, part in scored.group_by("prompt_id", maintain_order=True)}
+    order = responses.select("prompt_id").unique(maintain_order=True).with_row_index("place")
+    answers = order.join(
+        scored(responses.filter(pl.col("text").is_not_null()), judgments), on="prompt_id", how="left", validate="1:m"
+    ).sort("place", "id")
     choose = rule(responses, judgments)
     rows: list[Candidate | Dropped] = []
-    for prompt_id in responses["prompt_id"].unique(maintain_order=True):
-        found = choose(prompt_id, by_prompt.get(prompt_id, []))
+    for prompt_id, part in groupby(answers.iter_rows(named=True), key=lambda row: str(row["prompt_id"])):
+        found = choose(prompt_id, [row for row in part if row["id"] is not None])
         if isinstance(found, str):
             rows.append(Dropped(stage="candidates", id=prompt_id, reason=found, detail=None))
             continue
@@ -104,74 +104,6 @@ def candidates(responses: pl.DataFrame, judgments: pl.DataFrame, *, rule: Rule) 
             a, b = sorted(pair)
             rows.append(Candidate(id=row_id("pair", prompt_id, a, b), prompt_id=prompt_id, a_id=a, b_id=b))
     return outcome(Candidate, rows)
-
-
-def _scored(responses: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
-    """id, prompt_id, respondent, mean score; by prompt and id."""
-    scores = judgments.sort("judge", "criterion").group_by("response_id").agg(pl.col("score").mean())
-    joined = responses.join(scores, left_on="id", right_on="response_id", how="left", validate="m:1")
-    return joined.select("id", "prompt_id", "respondent", "score").sort("prompt_id", "id")
-
-
-@dataclass(frozen=True)
-class DifferentSafetyGroup:
-    """SPA-VL's rule: respondents are put in groups by their safe rate over the whole run; of each prompt, two
-    responses from different groups are drawn. (The dataset's card, section 5.2; it has five groups of twelve.)"""
-
-    groups: int = 5
-
-    def __call__(self, responses: pl.DataFrame, judgments: pl.DataFrame) -> Choose:
-        """The rule for this run's safe rates."""
-        group = safety_groups(responses, judgments, self.groups)
-
-        def choose(prompt_id: str, answers: list[Cells]) -> list[tuple[str, str]] | str:
-            known = [a for a in answers if a["respondent"] in group]
-            pairs = [
-                (a["id"], b["id"])
-                for a, b in combinations(known, 2)
-                if group[a["respondent"]] != group[b["respondent"]]
-            ]
-            return (
-                [chance("candidates", prompt_id).choice(pairs)]
-                if pairs
-                else "no two answers from different safety groups"
-            )
-
-        return choose
-
-
-def safe_rates(responses: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
-    """respondent, safe_rate (share of its labelled responses that are safe or refusals), labelled; safest first."""
-    labelled = judgments.filter(pl.col("label").is_not_null()).join(
-        responses.select(pl.col("id").alias("response_id"), "respondent"), on="response_id", validate="m:1"
-    )
-    return (
-        labelled.group_by("respondent")
-        .agg((pl.col("label") != "unsafe").mean().alias("safe_rate"), pl.len().alias("labelled"))
-        .sort(["safe_rate", "respondent"], descending=[True, False])
-    )
-
-
-def safety_groups(responses: pl.DataFrame, judgments: pl.DataFrame, groups: int) -> dict[str, int]:
-    """Respondent to group: equal shares of the respondents, ordered by safe rate; 0 is the safest."""
-    names = safe_rates(responses, judgments)["respondent"].to_list()
-    groups = min(groups, len(names))
-    return {name: place * groups // len(names) for place, name in enumerate(names)}
-
-
-def max_vs_random(responses: pl.DataFrame, judgments: pl.DataFrame) -> Choose:  # noqa: ARG001 -- a Rule
-    """The best mean score against one of the lower-scored others, drawn (as in ultrafeedback_binarized)."""
-
-    def choose(prompt_id: str, answers: list[Cells]) -> list[tuple[str, str]] | str:
-        scored = sorted((a for a in answers if a["score"] is not None), key=lambda a: (-a["score"], a["id"]))
-        lower = [a for a in scored if a["score"] < scored[0]["score"]] if scored else []
-        return (
-            [(scored[0]["id"], chance("candidates", prompt_id).choice(lower)["id"])]
-            if lower
-            else "no answer scored below the best"
-        )
-
-    return choose
 
 
 def comparisons(
@@ -247,7 +179,7 @@ def _begun(responses: pl.DataFrame, judgments: pl.DataFrame | None, groups: int)
     known = frame([], Judgment) if judgments is None else judgments
     group = safety_groups(responses, known, groups)
     found = {}
-    for (prompt,), part in _scored(responses, known).group_by("prompt_id", maintain_order=True):
+    for (prompt,), part in scored(responses, known).group_by("prompt_id", maintain_order=True):
         if part.height > 1:
             places = tuple(group.get(respondent) for respondent in part["respondent"])
             found[str(prompt)] = Contest(str(prompt), tuple(part["id"]), scores=tuple(part["score"]), groups=places)
@@ -280,6 +212,39 @@ def finals(comparisons: pl.DataFrame, *, assumed: Assumed | None = None) -> Outc
             continue
         a, b = sorted((contest.responses[best], contest.responses[worst]))
         rows.append(Candidate(id=row_id("pair", contest.prompt, a, b), prompt_id=contest.prompt, a_id=a, b_id=b))
+    return outcome(Candidate, rows)
+
+
+def sifted(judgments: pl.DataFrame, comparisons: pl.DataFrame) -> Outcome:
+    """Rank, then sift: of each prompt the best scored of the responses that were preferred in their pair, and the worst scored
+    of the others. (UnifiedReward, arXiv 2503.05236, section 3.2; the pairs: `rules.disjoint`.)"""
+    mean = comparisons.sort("judge", "first").group_by("prompt_id", "a_id", "b_id", maintain_order=True).agg(
+        pl.col("strength").mean()
+    )  # fmt: skip
+    prefers_a = pl.col("strength") > 0
+    sides = mean.filter(pl.col("strength").is_not_null() & (pl.col("strength") != 0)).select(
+        "prompt_id",
+        chosen=pl.when(prefers_a).then("a_id").otherwise("b_id"),
+        rejected=pl.when(prefers_a).then("b_id").otherwise("a_id"),
+    )
+    scores = (
+        judgments.sort("judge", "criterion").group_by("response_id").agg(pl.col("score").mean()).drop_nulls("score")
+    )
+    best, worst = (
+        sides.join(scores, left_on=side, right_on="response_id", validate="m:1")
+        .sort("prompt_id", pl.col("score") * sign, side)
+        .unique("prompt_id", keep="first", maintain_order=True)
+        .select("prompt_id", side)
+        for side, sign in (("chosen", -1), ("rejected", 1))
+    )
+    ends = {p: (b, w) for p, b, w in best.join(worst, on="prompt_id", validate="1:1").iter_rows()}
+    rows: list[Candidate | Dropped] = []
+    for prompt in comparisons["prompt_id"].unique(maintain_order=True):
+        if prompt not in ends or ends[prompt][0] == ends[prompt][1]:
+            rows.append(Dropped(stage="sifted", id=prompt, reason="nothing was preferred, or scored", detail=None))
+            continue
+        a, b = sorted(ends[prompt])
+        rows.append(Candidate(id=row_id("pair", prompt, a, b), prompt_id=prompt, a_id=a, b_id=b))
     return outcome(Candidate, rows)
 
 

@@ -13,8 +13,9 @@ from pipeline.judges import Cells, comparison, judgment
 from pipeline.judges.pairwise import Pairwise
 from pipeline.judges.safety import Safety
 from pipeline.requests import Chat, Classified, Classify, Message, Reply, Request, failed
+from pipeline.rules.max_vs_random import max_vs_random
+from pipeline.rules.safety_groups import DifferentSafetyGroup, safe_rates, safety_groups
 from pipeline.stages import judge
-from pipeline.stages.judge import DifferentSafetyGroup, max_vs_random, safe_rates, safety_groups
 from pipeline.tables import Candidate, Comparison, Judgment, Outcome, Prompt, Response, chance
 
 PROMPTS = table(Prompt, {"id": "p", "image": "0" * 64, "question": "Why?"}, {"id": "q", "question": "How?"})
