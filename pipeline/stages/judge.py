@@ -154,9 +154,9 @@ def contests(
 ) -> Outcome:  # fmt: skip
     """Comparisons in rounds: of each prompt those that the strategy (by default `TopAndBottom`) wants next, by all verdicts so
     far, until it wants none or for so many rounds. A pair's verdict is its judges' mean. A prompt to which a reply is
-    still owed waits, so that it takes the same path whenever the reply comes. `judgments` give a strategy the responses'
+    still owed waits, so that it takes the same path whenever the reply comes. Of answers alike one takes part. `judgments` give a strategy the responses'
     mean scores, and their respondents' safety groups (as many as `groups`)."""
-    strategy, texts = strategy or TopAndBottom(), responses.filter(pl.col("text").is_not_null())
+    strategy, texts = strategy or TopAndBottom(), _distinct(responses)
     going, parts = _begun(texts, judgments, groups), list[Outcome]()
     for _ in range(rounds):
         wanted = dict(zip(going, strategy.pairs(list(going.values())), strict=True))
@@ -172,6 +172,13 @@ def contests(
             if wanted[prompt] and prompt not in owed
         }
     return gather(Comparison, parts)
+
+
+def _distinct(responses: pl.DataFrame) -> pl.DataFrame:
+    """Of a prompt's answers with the same words the first by id: nothing is told by comparing them."""
+    words = pl.col("text").str.strip_chars().str.to_lowercase()
+    first = responses.filter(pl.col("text").is_not_null()).with_columns(words=words).sort("id")
+    return first.unique(["prompt_id", "words"], keep="first", maintain_order=True).drop("words")
 
 
 def _begun(responses: pl.DataFrame, judgments: pl.DataFrame | None, groups: int) -> dict[str, Contest]:

@@ -55,7 +55,7 @@ def test_counts_add_up_along_the_whole_line(ran: tuple[str, Path, str]) -> None:
         assert page["owed"] == 0
     kept = {page["name"]: page["kept"] for page in made}
     considered = {page["name"]: page["considered"] for page in made}
-    assert considered["quadruples"] == kept["preferences"] == kept["candidates"]
+    assert considered["quadruples"] == kept["candidates"] <= kept["preferences"], "one by each criterion"
     assert considered["candidates"] <= kept["prompts" if "prompts" in kept else "given"]
     assert considered["judgments"] % kept["responses"] == 0
     folder = workspace / "runs" / f"{name}-demo"

@@ -121,6 +121,15 @@ def test_merge_sort_may_take_as_many_rounds_as_it_is_given() -> None:
     assert few < held(Answering(lambda _: saying("")), strategy=MergeSort(), rounds=20).kept.height
 
 
+def test_of_answers_with_the_same_words_one_takes_part() -> None:
+    same = pl.concat([
+        RESPONSES.filter(prompt_id="p"),
+        RESPONSES.filter(prompt_id="p").with_columns(id=pl.col("id") + "x", text=" " + pl.col("text").str.to_uppercase()),
+    ])  # fmt: skip
+    made = judge.contests(PROMPTS, same, judges=(Weighing(),), generate=Answering(lambda _: saying(""))).kept
+    assert {*made["a_id"], *made["b_id"]} == set(RESPONSES.filter(prompt_id="p")["id"])
+
+
 def test_where_none_is_better_there_are_no_finals() -> None:
     flat = held(Answering(lambda _: failed("timeout")), rounds=1)
     made = judge.finals(flat.kept)
