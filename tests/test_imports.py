@@ -17,7 +17,7 @@ FLOORS = (
     ("doors.blobs", "workspace"),
     ("sources", "backends"),
     ("doors",),
-    ("judges", "looks", "gates", "contests", "rules", "release", "review"),
+    ("judges", "looks", "gates", "contests", "rules", "settling", "release", "review"),
     ("writers", "samplers"),
     ("stages", "run", "progress", "planning"),
     ("recipes", "trace", "forget"),

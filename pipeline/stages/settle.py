@@ -8,6 +8,8 @@ import polars as pl
 
 from pipeline.contests.heard import contest_of
 from pipeline.contests.standing import standings
+from pipeline.settling import BY, Method
+from pipeline.settling.mean import mean
 from pipeline.statistics.bradley_terry import STRONGEST, Assumed
 from pipeline.tables import Comparison, Decision, Outcome, Preference, frame, row_id
 
@@ -15,7 +17,6 @@ OVERALL = "overall"
 """The criterion of the one preference that is made of all others."""
 _NO_COMPARISONS = frame([], Comparison)
 _NO_DECISIONS = frame([], Decision)
-_BY = ["candidate_id", "criterion"]
 
 
 class Rule(Protocol):
@@ -35,7 +36,7 @@ class Together:
     def weights(self, settled: pl.DataFrame) -> pl.DataFrame:
         """By criterion alone."""
         weight = pl.col("criterion").replace_strict(dict(self.of), default=1.0, return_dtype=pl.Float64)
-        return settled.select(*_BY, weight=weight)
+        return settled.select(*BY, weight=weight)
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,17 @@ class First:
         )
         clear = pl.col("place").filter(pl.col("strength").abs() >= self.least).min()
         deciding = pl.coalesce(clear, pl.col("place").max()).over("candidate_id")
-        return known.select(*_BY, weight=(pl.col("place") == deciding).cast(pl.Float64))
+        return known.select(*BY, weight=(pl.col("place") == deciding).cast(pl.Float64))
 
 
 def preferences(
     candidates: pl.DataFrame, judgments: pl.DataFrame,
     comparisons: pl.DataFrame = _NO_COMPARISONS, decisions: pl.DataFrame = _NO_DECISIONS,
-    *, rule: Rule | None = None, ratings: Assumed | None = None,
+    *, rule: Rule | None = None, method: Method = mean, ratings: Assumed | None = None,
 ) -> Outcome:  # fmt: skip
-    """Of each pair a row for each criterion by which it was judged, the mean of the judges' verdicts; and the `overall` row
-    that the `rule` (default: `Together`) makes of them. Where people decided, theirs alone makes it.
+    """Of each pair a row for each criterion by which it was judged, and what the judges' verdicts come to by the `method`
+    (pipeline/settling); and the `overall` row of those that the `rule` (default: `Together`) counts. Where people decided,
+    it is the mean of their decisions alone.
 
     A verdict is a strength from -3 to 3. A comparison is one; asked in both orders, a judge's verdict is their mean. With
     `ratings` it is the difference of the two responses' ratings by all the judge's comparisons of that prompt's answers
@@ -71,25 +73,27 @@ def preferences(
     """
     compared = _from_comparisons(comparisons) if ratings is None else _from_ratings(candidates, comparisons, ratings)
     said = pl.concat([_from_scores(candidates, judgments), compared]).drop_nulls("verdict")
-    said = said.sort(*_BY, "source", "verdict")  # a sum's last digits depend on its order
-    people = _from_decisions(decisions).sort(*_BY, "source", "verdict")
-    settled = said.group_by(_BY, maintain_order=True).agg(strength=pl.col("verdict").mean())
+    said = said.sort(*BY, "source", "verdict")  # a sum's last digits depend on its order
+    people = _from_decisions(decisions).sort(*BY, "source", "verdict")
+    settled = method(said.with_columns(weight=pl.lit(1.0))).select(*BY, "strength")
     weights = (rule or Together()).weights(settled).filter(pl.col("weight") > 0)
-    counted = said.join(weights, on=_BY, validate="m:1", maintain_order="left").with_columns(criterion=pl.lit(OVERALL))
-    human = people.with_columns(weight=pl.lit(1.0))
+    counted = said.join(weights, on=BY, validate="m:1", maintain_order="left").with_columns(
+        criterion=pl.lit(OVERALL), voice=pl.col("source") + " " + pl.col("criterion")
+    )
+    human = people.with_columns(weight=pl.lit(1.0), voice="source")
     decided = pl.col("candidate_id").is_in(people["candidate_id"].implode())
-    apart = said.filter(pl.col("criterion") != OVERALL).with_columns(weight=pl.lit(1.0))
-    rows = _settled(pl.concat([apart, counted.filter(~decided), human]))
+    apart = said.filter(pl.col("criterion") != OVERALL).with_columns(weight=pl.lit(1.0), voice="source")
+    rows = pl.concat([_settled(pl.concat([apart, counted.filter(~decided)]), method), _settled(human, mean)])
     everybody = (
-        pl.concat([counted.drop("weight"), people])
+        pl.concat([counted.drop("weight", "voice"), people])
         .group_by("candidate_id")
         .agg(voices=pl.col("source").unique().sort())
     )
     bare = candidates.select(candidate_id="id", criterion=pl.lit(OVERALL))
-    keys = pl.concat([bare, rows.filter(pl.col("criterion") != OVERALL).select(_BY)]).sort(_BY)
+    keys = pl.concat([bare, rows.filter(pl.col("criterion") != OVERALL).select(BY)]).sort(BY)
     own = pl.col("criterion") == OVERALL
     kept = (
-        keys.join(rows, on=_BY, how="left", validate="1:1", maintain_order="left")
+        keys.join(rows, on=BY, how="left", validate="1:1", maintain_order="left")
         .join(everybody, on="candidate_id", how="left", validate="m:1", maintain_order="left")
         .join(candidates.rename({"id": "candidate_id"}).with_row_index("place"), on="candidate_id", validate="m:1")
         .sort("place", ~own, "criterion")
@@ -98,21 +102,20 @@ def preferences(
             reviewed=own & pl.col("candidate_id").is_in(people["candidate_id"].implode()),
         )
     )
-    names = [row_id("preference", *key) for key in kept.select(_BY).iter_rows()]
+    names = [row_id("preference", *key) for key in kept.select(BY).iter_rows()]
     table = kept.with_columns(id=pl.Series(names, dtype=pl.String)).select(list(Preference.model_fields))
     return Outcome(Preference, table, considered=table.height)
 
 
-def _settled(verdicts: pl.DataFrame) -> pl.DataFrame:
+def _settled(verdicts: pl.DataFrame, method: Method) -> pl.DataFrame:
     """candidate_id, criterion, and of its verdicts the strength, confidence, disagreement and sources."""
     verdict, weight = pl.col("verdict"), pl.col("weight")
-    mean = (verdict * weight).sum() / weight.sum()
-    return verdicts.group_by(_BY, maintain_order=True).agg(
-        strength=mean,
-        confidence=weight.filter(verdict.sign() == mean.sign()).sum() / weight.sum(),
-        disagreement=(((verdict - mean) ** 2 * weight).sum() / weight.sum()).sqrt(),
+    middle = (verdict * weight).sum() / weight.sum()
+    spread = verdicts.group_by(BY, maintain_order=True).agg(
+        disagreement=(((verdict - middle) ** 2 * weight).sum() / weight.sum()).sqrt(),
         sources=pl.col("source").unique().sort(),
     )
+    return method(verdicts.with_columns(source="voice")).join(spread, on=BY, validate="1:1", maintain_order="left")
 
 
 def _from_scores(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
@@ -125,7 +128,7 @@ def _from_scores(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
         .join(scores, left_on="a_id", right_on="response_id")
         .join(scores.select("response_id", "judge", "criterion", "score"), left_on=["b_id", "judge", "criterion"],
               right_on=["response_id", "judge", "criterion"], suffix="_b")
-        .select(*_BY, source="judge",
+        .select(*BY, source="judge",
                 verdict=pl.when(pl.col("low").is_null()).then(3 * difference.tanh()).otherwise(bounded))
     )  # fmt: skip
 
@@ -133,8 +136,8 @@ def _from_scores(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
 def _from_comparisons(comparisons: pl.DataFrame) -> pl.DataFrame:
     """Of each judge, the mean over the orders it was asked in; none if it gave no verdict in one of them."""
     whole = pl.when(pl.col("strength").is_null().any()).then(None).otherwise(pl.col("strength").mean())
-    made = comparisons.group_by(*_BY, "judge", maintain_order=True).agg(whole.alias("verdict"))
-    return made.select(*_BY, source="judge", verdict="verdict")
+    made = comparisons.group_by(*BY, "judge", maintain_order=True).agg(whole.alias("verdict"))
+    return made.select(*BY, source="judge", verdict="verdict")
 
 
 def _from_ratings(pairs: pl.DataFrame, comparisons: pl.DataFrame, assumed: Assumed) -> pl.DataFrame:
@@ -153,7 +156,7 @@ def _from_ratings(pairs: pl.DataFrame, comparisons: pl.DataFrame, assumed: Assum
         pairs.rename({"id": "candidate_id"})
         .join(ratings, left_on=["prompt_id", "a_id"], right_on=["prompt_id", "response_id"])
         .join(ratings, left_on=["prompt_id", "judge", "criterion", "b_id"], right_on=[*by, "response_id"], suffix="_b")
-        .select(*_BY, source="judge", verdict=(pl.col("rating") - pl.col("rating_b")).clip(-STRONGEST, STRONGEST))
+        .select(*BY, source="judge", verdict=(pl.col("rating") - pl.col("rating_b")).clip(-STRONGEST, STRONGEST))
     )
 
 

@@ -238,3 +238,12 @@ def test_with_even_lengths_the_longer_is_chosen_as_often_as_the_shorter() -> Non
 
 def test_nothing_to_balance_is_nothing() -> None:
     assert pair.balanced(several(), per_prompt=1, by=("kind",), most=1, even_lengths=True).considered == 0
+
+
+def test_how_much_length_tells_of_the_chosen_is_said() -> None:
+    (note,) = paired(1.0, "A longer text than that.", "Short.").notes
+    assert note.startswith("the longer answer is chosen in 100 % of them; length tells the chosen with an AUC of 1.00")
+    (other,) = paired(-1.0, "A longer text than that.", "Short.").notes
+    assert "in 0 % of them" in other
+    assert "AUC of 0.00" in other
+    assert paired(0.0).notes == ()
