@@ -15,7 +15,8 @@ from pipeline.workspace import Workspace
 _BACK = {
     "preferences": (
         ("comparisons", "candidate_id", ("candidate_id",)),
-        ("contests", "candidate_id", ("candidate_id",)),
+        ("contests", "a_id", ("a_id", "b_id")),  # by ratings counts whatever either of the two was compared with
+        ("contests", "b_id", ("a_id", "b_id")),
         ("decisions", "candidate_id", ("candidate_id",)),
         ("judgments", "response_id", ("a_id", "b_id")),
     ),
