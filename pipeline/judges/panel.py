@@ -36,9 +36,9 @@ def seats(judges: Sequence[AnyJudge], voices: int | None) -> list[int]:
 def heard(
     items: pl.DataFrame, asked: pl.DataFrame, judges: Sequence[AnyJudge], generate: Generate, into: type[V]
 ) -> Heard:
-    """What the judges say. `items`: the rows to ask about, with the columns `item` (its id; one item may be several rows, as
-    two orders are) and `whole` (whether it is for judges that see all responses at once); `asked`: item and judge (its
-    place), who is asked first."""
+    """What the judges say. `items`: the rows to ask about, with the column `item` (its id; one item may be several rows, as two
+    orders are; and a prompt is one, for judges that see all its responses); `asked`: item and judge (its place), who is asked
+    first."""
     parts: list[Outcome] = []
     owed: set[str] = set()
     history = asked.with_columns(instead_of=pl.lit(None, pl.String))

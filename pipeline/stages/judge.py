@@ -45,13 +45,9 @@ def judgments(
     """Every judge's score of every response; with `voices`, of each criterion only so many judges', and the others stand in for
     those that refuse. A response without text is left out, for each judge."""
     answered = responses.filter(pl.col("text").is_not_null())
-    alone = (
-        _shown(prompts, answered)
-        .rename({"id": "response_id"})
-        .with_columns(item="response_id", whole=pl.lit(value=False))
-    )
+    alone = _shown(prompts, answered).rename({"id": "response_id"}).with_columns(item="response_id")
     asked = _asked(judges, voices, alone["item"], answered["prompt_id"].unique(maintain_order=True))
-    items = pl.concat([alone, _together(prompts, answered)], how="diagonal")
+    items = pl.concat([alone, *_together(prompts, answered, judges)], how="diagonal")
     made, _ = heard(items, asked, judges, generate, Judgment)
     silent = [Dropped(stage="judgments", id=r["id"], reason=f"no answer: {r['error']}", detail=None)
               for r in responses.filter(pl.col("text").is_null()).iter_rows(named=True)]  # fmt: skip
@@ -67,15 +63,17 @@ def _shown(prompts: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _together(prompts: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
-    """A row a prompt with all its `responses`, where there are two or more to rank."""
+def _together(prompts: pl.DataFrame, responses: pl.DataFrame, judges: Sequence[AnyJudge]) -> list[pl.DataFrame]:
+    """For judges that see all at once, if there are any: a row a prompt with all its `responses`, where there are two or more."""
+    if not any(isinstance(judge, ListJudge) for judge in judges):
+        return []
     lists = responses.group_by("prompt_id", maintain_order=True).agg(responses=pl.struct("id", "text"))
     asked = prompts.select(pl.col("id").alias("prompt_id"), "domain", "subcategory", "image", "question")
-    return (
+    return [
         lists.filter(pl.col("responses").list.len() > 1)
         .join(asked, on="prompt_id", validate="1:1", maintain_order="left")
-        .with_columns(item="prompt_id", whole=pl.lit(value=True))
-    )
+        .with_columns(item="prompt_id")
+    ]
 
 
 def _asked(judges: Sequence[AnyJudge], voices: int | None, items: pl.Series, prompts: pl.Series) -> pl.DataFrame:
@@ -118,7 +116,7 @@ def comparisons(
     pairs = candidates.join(places, on="id", validate="1:1", maintain_order="left").explode("first")
     answered = responses.filter(pl.col("text").is_not_null())
     concerned = answered.filter(pl.col("prompt_id").is_in(candidates["prompt_id"].implode()))
-    items = pl.concat([_pairs(prompts, responses, pairs), _together(prompts, concerned)], how="diagonal")
+    items = pl.concat([_pairs(prompts, responses, pairs), *_together(prompts, concerned, judges)], how="diagonal")
     asked = _asked(judges, voices, candidates["id"], concerned["prompt_id"].unique(maintain_order=True))
     made, _ = heard(items, _drawn(asked, judges), judges, generate, Comparison)
     wanted = made.kept.filter(pl.col("candidate_id").is_in(candidates["id"].implode()))
@@ -134,7 +132,7 @@ def _pairs(prompts: pl.DataFrame, responses: pl.DataFrame, pairs: pl.DataFrame) 
         .join(asked, on="prompt_id", validate="m:1", maintain_order="left")
         .join(texts.rename({"id": "a_id", "text": "a"}), on="a_id", validate="m:1", maintain_order="left")
         .join(texts.rename({"id": "b_id", "text": "b"}), on="b_id", validate="m:1", maintain_order="left")
-        .with_columns(item="candidate_id", whole=pl.lit(value=False))
+        .with_columns(item="candidate_id")
     )
 
 
