@@ -59,7 +59,7 @@ clean:  ## remove the environments (never the workspace)
 	touch $@
 
 .venv/test: .venv/demo
-	$(PIP) install --constraint locks/main.txt --editable '.[demo,dev]'
+	$(PIP) install --constraint locks/main.txt --editable '.[demo,review,dev]'
 	touch $@
 
 .venv-vllm/ready: locks/vllm.txt
