@@ -38,9 +38,7 @@ def known(error: float, luck: np.random.Generator) -> Reviewers:
     """What is known of reviewers who err with this chance."""
     if not error:
         return KNOWN
-    made = reviewers(
-        int(luck.binomial(TWICE, 2 * error * (1 - error))), TWICE, int(luck.binomial(GOLD, error)), GOLD
-    )
+    made = reviewers(int(luck.binomial(TWICE, 2 * error * (1 - error))), TWICE, int(luck.binomial(GOLD, error)), GOLD)
     assert made
     return made
 

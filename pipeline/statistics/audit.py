@@ -74,7 +74,9 @@ def reviewers(
     if low > high:  # gold that is easier than the rest, or harder: believe neither
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
     if high >= 0.5:  # noqa: PLR2004
-        raise ValueError("the reviewers may err as often as not; let them see more items twice, or more whose answer is known")
+        raise ValueError(
+            "the reviewers may err as often as not; let them see more items twice, or more whose answer is known"
+        )
     weights = [n for _, n, _ in parts]
     estimate = sum(n * of(k / n) for k, n, of in parts) / sum(weights)
     return Reviewers(min(max(estimate, low), high), low, high, level)
@@ -102,7 +104,9 @@ def most_wrong(audit: Audit, by: Reviewers = KNOWN, level: float = LEVEL) -> int
     """So many of all labels are wrong, or fewer, with the chance `level`: a size of audit that was fixed beforehand."""
     miss = by.level - level
     if miss <= 0:
-        raise ValueError(f"what is known of the reviewers holds with {by.level}, which leaves nothing for a bound of {level}")
+        raise ValueError(
+            f"what is known of the reviewers holds with {by.level}, which leaves nothing for a bound of {level}"
+        )
     seen = _at_most(audit.found, audit.audited, 1 - by.high, by.low)
     return _last(lambda wrong: float(_drawn(wrong, audit) @ seen) > miss, 0, audit.size)
 

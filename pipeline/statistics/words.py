@@ -86,7 +86,9 @@ def words(texts: Sequence[str | None], *, first: int | None = None) -> Sparse:
     said = said.explode("word").drop_nulls()
     pairs = said.select("row", word=pl.col("word") + " " + pl.col("word").shift(-1).over("row")).drop_nulls()
     times = pl.concat([said, pairs]).group_by("row", "word").agg(times=pl.len())
-    common = times.group_by("word").agg(texts=pl.len()).filter(pl.col("texts") > 1).sort("word").with_row_index("column")
+    common = (
+        times.group_by("word").agg(texts=pl.len()).filter(pl.col("texts") > 1).sort("word").with_row_index("column")
+    )
     table = times.join(common, on="word").sort("row", "column")
     row = table["row"].to_numpy()
     weight = (1 + np.log(table["times"].to_numpy())) * (1 + np.log((1 + len(texts)) / (1 + table["texts"].to_numpy())))
