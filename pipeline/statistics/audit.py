@@ -8,6 +8,7 @@ without replacement: J. Buonaccorsi, 1987, Am. Stat. 41:215-218; with errors of 
 Epidemiol. 107:71-76).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,8 +65,8 @@ def reviewers(
     """From items that two reviewers saw (`differ` of `twice`: two who err alone with the chance e differ with 2e(1-e)) and from
     items whose answer is known (`mistaken` of `gold`). None without either. ValueError: they differ as often as by tossing
     coins, or more, so that nothing can be said of their error."""
-    parts = [(mistaken, gold, lambda rate: rate)] if gold else []
-    parts += [(differ, twice, _single)] if twice else []
+    ways: tuple[tuple[int, int, Callable[[float], float]], ...] = ((mistaken, gold, float), (differ, twice, _single))
+    parts = [part for part in ways if part[1]]
     if not parts:
         return None
     miss = (1 - level) / len(parts) / 2
@@ -73,7 +74,7 @@ def reviewers(
     low, high = max(low for low, _ in ends), min(high for _, high in ends)
     if low > high:  # gold that is easier than the rest, or harder: believe neither
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
-    if high >= 0.5:  # noqa: PLR2004
+    if high >= 0.5:
         raise ValueError(
             "the reviewers may err as often as not; let them see more items twice, or more whose answer is known"
         )
@@ -83,9 +84,11 @@ def reviewers(
 
 
 def _single(differ: float) -> float:
-    return (1 - (1 - 2 * min(differ, 0.5)) ** 0.5) / 2
+    """The e of which 2e(1-e) is this."""
+    return (1 - math.sqrt(1 - 2 * min(differ, 0.5))) / 2
 
 
+@lru_cache(4096)
 def share(found: int, trials: int, level: float = LEVEL) -> float:
     """Clopper and Pearson's upper bound of a share; exact, and one-sided. ValueError: no trials."""
     if not 0 <= found <= trials or not trials:
@@ -204,7 +207,8 @@ def _binomial(hits: NDArray[np.int64], trials: "NDArray[np.int64] | int", chance
     fits = hits <= trials
     misses = np.where(fits, trials - hits, 0)
     logs = _choose(trials, np.where(fits, hits, 0)) + hits * np.log(chance) + misses * np.log1p(-chance)
-    return np.where(fits, np.exp(logs), 0.0)
+    made: Floats = np.where(fits, np.exp(logs), 0.0)
+    return made
 
 
 def _choose(n: "NDArray[np.int64] | int", k: NDArray[np.int64]) -> Floats:

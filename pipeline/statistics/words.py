@@ -47,7 +47,7 @@ class Sparse:
     def back(self, weights: Floats) -> Floats:
         """(n,) → (d,): the transposed matrix times it."""
         spread = np.repeat(weights, np.diff(self.start))
-        return np.bincount(self.column, self.value * spread, self.columns)
+        return np.bincount(self.column, self.value * spread, self.columns).astype(np.float64)
 
 
 def beside(*blocks: Sparse) -> Sparse:
