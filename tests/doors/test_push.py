@@ -16,8 +16,7 @@ from PIL import Image as Pillow
 
 from pipeline.doors import push
 from pipeline.doors.blobs import Blobs
-from pipeline.release import parquet
-from pipeline.release.card import card
+from pipeline.stages import publish
 from pipeline.tables import Quadruple
 from pipeline.workspace import Made
 from tests.hub import HANG_UP, Hub
@@ -102,8 +101,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = Blobs(folder.with_name("images"))
     row = {"image": images.keep(picture.getvalue()), "licence": "CC0-1.0", "sources": ("a judge", "another")}
     quadruples = table(Quadruple, row | {"id": "1", "question": "Is it red? ☃"}, row | {"id": "2", "rejected": "No.\n"})
-    parquet.write(quadruples, images, folder / DATA)
-    (folder / "README.md").write_text(card("tiny", quadruples, {}, []), encoding="utf-8")
+    publish.release({"quadruples": quadruples}, made=[], images=images, folder=folder, name="tiny")
     return folder
 
 
