@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import polars as pl
 import typer
@@ -21,6 +21,8 @@ from pipeline.release.folder import Folder
 from pipeline.release.splits import SHARES, shares_of
 from pipeline.stages import publish as publishing
 from pipeline.workspace import Workspace
+
+Personal = Literal["mask", "drop"]
 
 
 def review(
@@ -56,7 +58,7 @@ def publish(
     base: Annotated[Path | None, typer.Option(help="The folder of the release that this version builds on.")] = None,
     avoid: Annotated[list[Path] | None, typer.Option(help="A benchmark that nothing may be taken from: a file or folder.")] = None,
     shares: Annotated[str | None, typer.Option("--splits", help="Such as train=0.8,validation=0.1,test=0.1.")] = None,
-    personal: Annotated[str | None, typer.Option(help="Texts with personal data: mask it, or drop the row.")] = None,
+    personal: Annotated[Personal | None, typer.Option(help="What becomes of a text with personal data.")] = None,
 ) -> None:  # fmt: skip
     """Build the release folder; with --repo, push it to the Hub: private, gated, tagged. What is said of how to build it holds
     until it is said anew."""
@@ -115,9 +117,6 @@ def _plan(said: dict[str, Any], folder: Path) -> publishing.Plan:
     base = Path(said["base"]) if said.get("base") else None
     if base and base.resolve() == folder.resolve():
         raise UserError(f"--base {base} is the folder that is written: copy it elsewhere, and build on the copy")
-    mode = said.get("personal") or "mask"
-    if mode not in ("mask", "drop"):
-        raise UserError(f"--personal {mode}: it is mask or drop")
     avoid = tuple(map(Path, said.get("avoid") or ()))
     text = said.get("shares")
-    return publishing.Plan(base, avoid, shares_of(text) if text else SHARES, mode)
+    return publishing.Plan(base, avoid, shares_of(text) if text else SHARES, said.get("personal") or "mask")

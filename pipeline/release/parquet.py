@@ -93,7 +93,7 @@ def _groups(rows: pl.DataFrame, files: Mapping[str, Path]) -> Iterator[tuple[pl.
     if rows.is_empty():
         yield rows, 0
         return
-    sizes = {name: files[name].stat().st_size for name in set(rows[NAMED_BY]) & files.keys()} if files else {}
+    sizes = {name: files[name].stat().st_size for name in rows[NAMED_BY].unique() if name in files}
     text = -(-int(rows.estimated_size()) // rows.height)
     ends = np.cumsum([text + sizes.get(name, 0) for name in rows[NAMED_BY]])
     start, before = 0, 0
@@ -117,7 +117,7 @@ def _table(rows: pl.DataFrame, schema: pa.Schema, picture: Picture | None, files
 def _pictures(names: list[str | None], files: Mapping[str, Path], kind: pa.DataType) -> pa.Array:
     """Structs of bytes and path, read straight into Arrow's memory; in lists, where the type is one. A picture that is not
     there is null; a row without any has a null, or an empty list."""
-    there = [name for name in names if name in files]
+    there = [name for name in names if name is not None and name in files]
     ends = np.cumsum([0, *(files[name].stat().st_size for name in there)])
     data = pa.allocate_buffer(int(ends[-1]))
     view = memoryview(data)

@@ -22,7 +22,7 @@ from pipeline.pictures.groups import groups
 from pipeline.release import about, configs, parquet, personal, splits, versions
 from pipeline.release.bare import bare
 from pipeline.release.card import card
-from pipeline.release.folder import MANIFEST, Folder
+from pipeline.release.folder import MANIFEST, REMOVED, Folder, hashes
 from pipeline.release.parquet import NAMED_BY
 from pipeline.release.rows import Published, Responded
 from pipeline.rules import labelled
@@ -32,7 +32,7 @@ from pipeline.workspace import Made
 
 FORMAT = 1
 """Of the manifest."""
-REMOVED, ATTRIBUTION = "removed_ids.txt", "attribution.jsonl"
+ATTRIBUTION = "attribution.jsonl"
 FORGOTTEN = "forgotten"
 
 
@@ -89,7 +89,7 @@ def holds(folder: Path, made: list[Made], plan: Plan | None = None) -> bool:
     if not manifest.is_file():
         return False
     found = json.loads(manifest.read_text())
-    return bool(found["inputs"] == _inputs(made, plan or Plan()) and found["files"] == _files(folder))
+    return bool(found["inputs"] == _inputs(made, plan or Plan()) and found["files"] == hashes(folder))
 
 
 def models(tables: Iterable[pl.LazyFrame]) -> set[str]:
@@ -151,7 +151,8 @@ class _Release:
         self._shown = {
             row["image"]: row for row in rows.unique("image", keep="first").drop_nulls("image").iter_rows(named=True)
         }
-        barred = pl.col(NAMED_BY).is_in(sorted(set(forgotten) | self._forgotten))
+        gone = {row for row, _, why in (self._base.removals() if self._base else ()) if why == FORGOTTEN}
+        barred = pl.col(NAMED_BY).is_in(sorted(set(forgotten) | self._forgotten)) | pl.col("id").is_in(sorted(gone))
         return self._without(rows, barred.fill_null(value=False), FORGOTTEN).select(
             name for name in Published.model_fields if name != "image"
         )
@@ -237,7 +238,7 @@ class _Release:
         }  # fmt: skip
         text = card(self._name, rows.with_columns(image=NAMED_BY), self._tables, self._made, manifest=manifest)
         (folder / "README.md").write_text(text, encoding="utf-8")
-        manifest["files"] = _files(folder)
+        manifest["files"] = hashes(folder)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         return left_out
 
@@ -295,9 +296,7 @@ class _Release:
 
     def _removed(self, changed: pl.DataFrame, version: str) -> list[tuple[str, str, str]]:
         """(id, the first version without it, why) of every row that an earlier version held."""
-        path = self._base.path / REMOVED if self._base else None
-        lines = path.read_text(encoding="utf-8").splitlines() if path and path.is_file() else []
-        earlier = [(i, v, why) for i, v, why in (line.split("\t", 2) for line in lines)]
+        earlier = self._base.removals() if self._base else []
         back = set(self._rows["id"])
         now = changed.filter(pl.col("change") == "removed").select("id", pl.lit(version), "reason").rows()
         return sorted([line for line in earlier if line[0] not in back] + now)
@@ -439,12 +438,3 @@ def _code() -> str:
     for path in sorted([Path(__file__), *Path(parquet.__file__).parent.glob("*.*")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _files(folder: Path) -> dict[str, str]:
-    """Path in the release → SHA-256."""
-    found = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST):
-        with path.open("rb") as file:
-            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
