@@ -9,9 +9,9 @@ import polars as pl
 from pipeline.doors.generate import CHUNK, Generate
 from pipeline.errors import UserError
 from pipeline.gates import language as languages
-from pipeline.requests import Answer, Chat, Failure, Message, Reply
+from pipeline.requests import Answer, Chat, Failure, Message, Reply, failed
 from pipeline.samplers import Said, Sampler, faults, wordings
-from pipeline.tables import Dropped, Outcome, Response, SafeRate, chance, row_id
+from pipeline.tables import Dropped, Outcome, Response, SafeRate, chance, frame, gather, row_id
 from pipeline.taxonomy import Taxonomy, pairs_minors_and_sex
 
 Cells = dict[str, Any]
@@ -166,6 +166,29 @@ def warnings(
             f"{', '.join(untold)}: fewer than two respondents have {enough} labelled answers; a larger pilot would tell"
         )
     return lines
+
+
+def given(prompts: pl.DataFrame, *, answers: pl.DataFrame, source: str, generate: Generate) -> Outcome:
+    """Responses that somebody else sampled, as they are: a table of prompt_id, respondent, model and text, one answer of a
+    respondent to a prompt. They are kept as replies of these models by this `source`."""
+    asked = prompts.select("question", "image", "language", "subcategory", prompt_id="id")
+    known = answers.join(asked, on="prompt_id", validate="m:1", maintain_order="left").with_columns(number=pl.lit(0))
+
+    def ask(row: Cells) -> Chat:
+        shown = (row["image"],) if row["image"] else ()
+        return Chat(model=row["model"], messages=(Message(role="user", text=row["question"], images=shown),))
+
+    def read(row: Cells, request_id: str, reply: Reply) -> Iterator[Response | Dropped]:
+        yield from _answers(Respondent(row["respondent"], row["model"], may_be_cut=True), row, request_id, reply)
+
+    made = generate.given(known, ask, _told, read, Response, source=source)
+    lost = answers.join(asked, on="prompt_id", how="anti", maintain_order="left")
+    gone = [Dropped(stage="responses", id=i, reason="no such prompt", detail=None) for i in lost["prompt_id"]]
+    return gather(Response, [made, Outcome(Response, frame([], Response), frame(gone, Dropped))])
+
+
+def _told(row: Cells) -> Reply:
+    return Reply(result=Answer(text=row["text"])) if (row["text"] or "").strip() else failed("no_answer")
 
 
 def _drawn(size: int, prompt_id: str, k: int | None) -> list[int]:
