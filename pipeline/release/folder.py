@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.release.parquet import Picture
 
-MANIFEST, REMOVED = "manifest.json", "removed_ids.txt"
+MANIFEST, REMOVED, FINGERPRINTS = "manifest.json", "removed_ids.txt", "fingerprints.jsonl"
 _ROWS = 64
 """Rows read at once where their pictures are wanted."""
 
@@ -65,6 +65,11 @@ class Folder:
             light = pl.scan_parquet(path).drop("image", "images", strict=False)
             parts.append(light.with_columns(split=pl.lit(split)).collect())
         return pl.concat(parts)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Picture to its perceptual hash, of those that have one."""
+        lines = (self.path / FINGERPRINTS).read_text(encoding="utf-8").splitlines()
+        return {row["image_sha256"]: row["fingerprint"] for row in map(json.loads, lines)}
 
     def removed(self) -> dict[str, str]:
         """Rows that earlier versions held, and why this one does not."""

@@ -22,12 +22,12 @@ from pipeline.pictures.groups import groups
 from pipeline.release import about, configs, parquet, personal, splits, versions
 from pipeline.release.bare import bare
 from pipeline.release.card import card
-from pipeline.release.folder import MANIFEST, REMOVED, Folder, hashes
+from pipeline.release.folder import FINGERPRINTS, MANIFEST, REMOVED, Folder, hashes
 from pipeline.release.parquet import NAMED_BY
 from pipeline.release.rows import Published, Responded
 from pipeline.rules import labelled
 from pipeline.statistics.bradley_terry import Assumed
-from pipeline.tables import Dropped, Image, Judgment, Preference, Prompt, Response, Row, frame
+from pipeline.tables import Dropped, Image, Judgment, Label, Preference, Prompt, Response, Row, frame
 from pipeline.workspace import Made
 
 FORMAT = 1
@@ -199,9 +199,8 @@ class _Release:
         for row in rows.iter_rows(named=True):
             name = row[NAMED_BY]
             if name not in pictured:
-                pictured[name] = row["fingerprint"] and benchmarks.image(
-                    name, row["original_sha256"] or "", row["fingerprint"]
-                )
+                fingerprint = self._shown[name]["fingerprint"]
+                pictured[name] = fingerprint and benchmarks.image(name, row["original_sha256"] or "", fingerprint)
             if hit := benchmarks.question(row["question"]) or pictured[name]:
                 found.setdefault(hit, set()).add(row["id"])
         return found
@@ -221,6 +220,7 @@ class _Release:
         for hit in splits.crossing(_written(folder, about_configs["quadruples"]), _SHARED):
             raise UserError(f"two splits share {hit}: nothing is published")
         _lines(folder / ATTRIBUTION, self._attributed(rows, files))
+        _lines(folder / FINGERPRINTS, self._fingerprints(rows))
         removed = self._removed(changed, version)
         if removed:
             (folder / REMOVED).write_text("".join("\t".join(line) + "\n" for line in removed), encoding="utf-8")
@@ -266,11 +266,10 @@ class _Release:
 
     def _alike(self) -> dict[str, str]:
         """Picture to the first that looks the same, over both versions."""
-        assert self._before is not None  # noqa: S101 -- the caller looked
-        both = pl.concat([self._before.select(NAMED_BY, "fingerprint"), self._rows.select(NAMED_BY, "fingerprint")])
-        both = both.drop_nulls().unique(NAMED_BY, keep="first", maintain_order=True)
-        names = both[NAMED_BY]
-        return dict(zip(names, names.gather(groups(both["fingerprint"])), strict=True)) if both.height else {}
+        before = self._base.fingerprints() if self._base else {}
+        both = before | {name: row["fingerprint"] for name, row in self._shown.items() if row["fingerprint"]}
+        names = list(both)
+        return {names[n]: names[first] for n, first in enumerate(groups(list(both.values())))} if both else {}
 
     def _versioned(self, split: splits.Splits) -> tuple[pl.DataFrame, pl.DataFrame, str]:
         """The rows in their order, with `split`; what changed since the base, and what this version is called."""
@@ -336,6 +335,12 @@ class _Release:
                 "changes": list(self._changes.get(row[NAMED_BY], ())),
             }  # fmt: skip
 
+    def _fingerprints(self, rows: pl.DataFrame) -> Iterable[dict[str, str]]:
+        """By which later versions know a picture again."""
+        for name in rows[NAMED_BY].drop_nulls().unique().sort():
+            if fingerprint := self._shown[name]["fingerprint"]:
+                yield {NAMED_BY: name, "fingerprint": fingerprint}
+
     @property
     def _changes(self) -> dict[str, list[str]]:
         return dict(self._table(Image, "images").select("id", "changes").iter_rows())
@@ -352,7 +357,8 @@ class _Release:
             score_=share.mean(),
             judgments=pl.struct("judge", "criterion", "score", "low", "high", "label", "error"),
         )  # fmt: skip
-        labels = labelled(judgments).rename({"label": "safety"})
+        settled = self._table(Label, "labels").select("response_id", safety="label")
+        labels = settled if settled.height else labelled(judgments).rename({"label": "safety"})
         joined = (
             responses.join(prompts, on="prompt_id", how="inner", validate="m:1", maintain_order="left")
             .join(said, left_on="id", right_on="response_id", how="left", validate="1:1", maintain_order="left")

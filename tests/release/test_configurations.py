@@ -53,7 +53,7 @@ def row(release: Folder, config: str, name: str) -> dict[str, Any]:
     return next(row for split in loaded(release, config).values() for row in split if row["id"] == name)
 
 
-def test_the_default_is_what_dpo_trainers_read(small: Small, release: Folder) -> None:
+def test_the_default_is_what_dpo_trainers_read(release: Folder) -> None:
     found = row(release, "default", "qp0031")
     assert list(found) == ["id", "images", "image_sha256", "prompt", "chosen", "rejected"]
     assert found["prompt"] == [{"role": "user", "content": "What is shown in picture 3, and why (hard_question)?"}]
@@ -187,14 +187,14 @@ def test_the_pictures_lie_as_datasets_lays_them(release: Folder, tmp_path: Path)
 def test_groups_and_files_have_their_sizes(small: Small, release: Folder, tmp_path: Path) -> None:
     rows = release.rows("quadruples").drop("split")
     files = {name: small.images.path(name) for name in rows["image_sha256"]}
-    parts = parquet.write(rows, "image", files, tmp_path, "train", most=(8_000, 30_000))
+    parts = parquet.write(rows, "image", files, tmp_path, "train", most=(6_000, 15_000))
     assert len(parts) > 1
     assert [p.name for p in parts] == [f"train-{n:05}-of-{len(parts):05}.parquet" for n in range(len(parts))]
     for part in parts:
         metadata = pq.ParquetFile(part).metadata
         groups = [metadata.row_group(n).column(1) for n in range(metadata.num_row_groups)]
         assert len(groups) > 1
-        assert max(group.total_compressed_size for group in groups) < 8_000
+        assert max(group.total_compressed_size for group in groups) < 6_000
     assert pl.concat(pl.read_parquet(p, columns=["id"]) for p in parts)["id"].to_list() == rows["id"].to_list()
 
 
@@ -248,7 +248,7 @@ def test_personal_data_is_masked_everywhere_and_counted(tmp_path: Path) -> None:
 def test_what_stands_in_a_benchmark_is_left_out(tmp_path: Path) -> None:
     bench = tmp_path / "bench.txt"
     bench.write_text("What is shown in picture 2, and why (hard_question)?\n" + f"{5:064x}\n")
-    small = Small(tmp_path, 6, lambda n, r: r | {"fingerprint": "0" * 640} if n == "Image" else r)
+    small = Small(tmp_path, 6, lambda n, r: r | {"fingerprint": "0" * 1024} if n == "Image" else r)
     made = small.release(avoid=(bench,))
     gone = set(small.tables["quadruples"]["id"]) - set(quadruples(made)["id"])
     assert gone == {"qp0021", "qp0050", "qp0051"}
@@ -263,7 +263,7 @@ def test_images_without_bytes_are_stubs(tmp_path: Path) -> None:
         if number == "1":
             return row | {"licence": "CC-BY-NC-4.0"}
         if number == "2" and name == "Image":
-            return row | {"width": 0, "height": 0, "original_sha256": ""}
+            return row | {"width": 0, "height": 0, "original_sha256": "", "fingerprint": ""}
         return row
 
     small = Small(tmp_path, 6, changed)

@@ -62,7 +62,7 @@ def test_a_new_row_goes_where_its_group_is() -> None:
 
 
 def test_published_rows_of_one_group_in_two_splits_are_one_line_for_the_user() -> None:
-    with pytest.raises(UserError, match="the published row b is in test, but shares .* with rows in train"):
+    with pytest.raises(UserError, match=r"the published row b is in test, but shares .* with rows in train"):
         assigned([Row("a", ("x",)), Row("b", ("x",))], {"a": "train", "b": "test"})
 
 
