@@ -136,10 +136,10 @@ def build(run: Run[Any]) -> None:
     prompts = run(question.prompts, drafts, images, taxonomy=TAXONOMY, generate=generate, repeats=asked.height)
     given = answers(files, prompts.frame, images.frame).drop_nulls("prompt_id")
     told: Any = {"source": files.name, "generate": generate}
-    responses = run(sample.given, prompts, answers=given.select("prompt_id", "respondent", "model", "text"), **told)
+    responses = run(sample.responses, prompts, given=given.select("prompt_id", "respondent", "model", "text"), **told)
     named = responses.frame.select("prompt_id", "respondent", response_id="id")
     given = given.join(named, on=["prompt_id", "respondent"], maintain_order="left")
-    judgments = run(judge.given, prompts, responses, labels=labels(files, given), **told)
+    judgments = run(judge.judgments, prompts, responses, given=labels(files, given), **told)
     run(sample.spread, prompts, responses, judgments, taxonomy=TAXONOMY)
     review.given(responses.frame, labels=people(given), decide=run.decide)
     decisions = run(review.decisions, responses, decide=run.decide)

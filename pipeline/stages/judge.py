@@ -41,11 +41,14 @@ _ASKED: dict[str, Any] = {"item": pl.String(), "judge": pl.Int64()}
 
 
 def judgments(
-    prompts: pl.DataFrame, responses: pl.DataFrame, *, judges: tuple[Judge | ListJudge, ...], generate: Generate,
-    voices: int | None = None,
+    prompts: pl.DataFrame, responses: pl.DataFrame, *, judges: tuple[Judge | ListJudge, ...] = (), generate: Generate,
+    voices: int | None = None, given: pl.DataFrame | None = None, source: str = "given",
 ) -> Outcome:  # fmt: skip
     """Every judge's score of every response; with `voices`, of each criterion only so many judges', and the others stand in for
-    those that refuse. A response without text is left out, for each judge."""
+    those that refuse. A response without text is left out, for each judge.
+
+    `given`: besides, safety labels of somebody else's judges, a table of response_id, judge and label (safe, unsafe, refusal),
+    one of a judge on a response; they are kept as replies of models of the judges' names by this `source`."""
     answered = responses.filter(pl.col("text").is_not_null())
     alone = _shown(prompts, answered).rename({"id": "response_id"}).with_columns(item="response_id")
     asked = _asked(judges, voices, alone["item"], answered["prompt_id"].unique(maintain_order=True))
@@ -54,7 +57,8 @@ def judgments(
     silent = [Dropped(stage="judgments", id=r["id"], reason=f"no answer: {r['error']}", detail=None)
               for r in responses.filter(pl.col("text").is_null()).iter_rows(named=True)]  # fmt: skip
     nothing = Outcome(Judgment, frame([], Judgment), frame(silent, Dropped))
-    return gather(Judgment, [made, *[nothing] * len(seats(judges, voices))])
+    told = [] if given is None else [_given(prompts, responses, given, source, generate)]
+    return gather(Judgment, [made, *[nothing] * len(seats(judges, voices)), *told])
 
 
 def _shown(prompts: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
@@ -87,11 +91,10 @@ def _asked(judges: Sequence[AnyJudge], voices: int | None, items: pl.Series, pro
     return pl.concat([pl.DataFrame(schema=_ASKED), *parts])
 
 
-def given(
-    prompts: pl.DataFrame, responses: pl.DataFrame, *, labels: pl.DataFrame, source: str, generate: Generate
+def _given(
+    prompts: pl.DataFrame, responses: pl.DataFrame, labels: pl.DataFrame, source: str, generate: Generate
 ) -> Outcome:
-    """Safety labels that somebody else's judges gave, as they are: a table of response_id, judge and label (safe, unsafe, refusal),
-    one of a judge on a response. They are kept as replies of models of the judges' names by this `source`."""
+    """As they are."""
     shown = _shown(prompts, responses).rename({"id": "response_id"})
     respondents = responses.select("respondent", response_id="id")
     known = labels.join(shown, on="response_id", validate="m:1", maintain_order="left").join(

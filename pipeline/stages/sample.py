@@ -65,11 +65,15 @@ class Respondent:
 
 
 def responses(
-    prompts: pl.DataFrame, *, respondents: tuple[Respondent, ...], generate: Generate, k: int | None = None
-) -> Outcome:
+    prompts: pl.DataFrame, *, respondents: tuple[Respondent, ...] = (), generate: Generate, k: int | None = None,
+    given: pl.DataFrame | None = None, source: str = "given",
+) -> Outcome:  # fmt: skip
     """The answers of each of `k` respondents (default: all), drawn by the prompt's id, to each prompt: as many rows, kept or
     dropped, as replies x answers in each. A reply that failed is rows with its error; `terms`: the provider's terms forbid to
-    send what belongs to the prompt's subcategory. What `samplers.faults` says is no answer is dropped."""
+    send what belongs to the prompt's subcategory. What `samplers.faults` says is no answer is dropped.
+
+    `given`: besides, answers that somebody else sampled, a table of prompt_id, respondent, model and text, one of a respondent
+    to a prompt; they are kept as replies of these models by this `source`."""
     if len({r.name for r in respondents}) < len(respondents):
         raise UserError(f"two respondents of a pool have one name; there are {', '.join(r.name for r in respondents)}")
 
@@ -82,7 +86,8 @@ def responses(
     def read(row: Cells, request_id: str, reply: Reply) -> Iterator[Response | Dropped]:
         return _answers(respondents[row["respondent"]], row, request_id, reply)
 
-    return generate(planned(prompts, respondents, k), ask, read, Response)
+    asked = generate(planned(prompts, respondents, k), ask, read, Response)
+    return asked if given is None else gather(Response, [asked, _given(prompts, given, source, generate)])
 
 
 def planned(prompts: pl.DataFrame, respondents: tuple[Respondent, ...], k: int | None) -> pl.DataFrame:
@@ -168,9 +173,8 @@ def warnings(
     return lines
 
 
-def given(prompts: pl.DataFrame, *, answers: pl.DataFrame, source: str, generate: Generate) -> Outcome:
-    """Responses that somebody else sampled, as they are: a table of prompt_id, respondent, model and text, one answer of a
-    respondent to a prompt. They are kept as replies of these models by this `source`."""
+def _given(prompts: pl.DataFrame, answers: pl.DataFrame, source: str, generate: Generate) -> Outcome:
+    """As they are."""
     asked = prompts.select("question", "image", "language", "subcategory", prompt_id="id")
     known = answers.join(asked, on="prompt_id", validate="m:1", maintain_order="left").with_columns(number=pl.lit(0))
 
