@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 LEVEL = 0.95
 FOR_REVIEWERS = 0.2
 """Of the chance that a bound fails, the share that goes to not knowing how often reviewers err."""
+MOST = 0.49
+"""Reviewers who err more often tell nothing."""
 _RATES = (1.0, 20.0)
 """Beta prior of the share of wrong labels, by which a confidence sequence weighs what it may be: fixed before any audit."""
 _GRID = 200
@@ -63,8 +65,7 @@ def reviewers(
     differ: int, twice: int, mistaken: int = 0, gold: int = 0, level: float = 1 - FOR_REVIEWERS * (1 - LEVEL)
 ) -> Reviewers | None:
     """From items that two reviewers saw (`differ` of `twice`: two who err alone with the chance e differ with 2e(1-e)) and from
-    items whose answer is known (`mistaken` of `gold`). None without either. ValueError: they differ as often as by tossing
-    coins, or more, so that nothing can be said of their error."""
+    items whose answer is known (`mistaken` of `gold`). None without either."""
     ways: tuple[tuple[int, int, Callable[[float], float]], ...] = ((mistaken, gold, float), (differ, twice, _single))
     parts = [part for part in ways if part[1]]
     if not parts:
@@ -74,10 +75,7 @@ def reviewers(
     low, high = max(low for low, _ in ends), min(high for _, high in ends)
     if low > high:  # gold that is easier than the rest, or harder: believe neither
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
-    if high >= 0.5:
-        raise ValueError(
-            "the reviewers may err as often as not; let them see more items twice, or more whose answer is known"
-        )
+    low, high = min(low, MOST), min(high, MOST)
     weights = [n for _, n, _ in parts]
     estimate = sum(n * of(k / n) for k, n, of in parts) / sum(weights)
     return Reviewers(min(max(estimate, low), high), low, high, level)
@@ -199,11 +197,12 @@ def _exactly(found: int, audited: int, caught: float, alarm: float) -> Floats:
     return made
 
 
-def _binomial(hits: NDArray[np.int64], trials: "NDArray[np.int64] | int", chance: float) -> Floats:
+def _binomial(hits: NDArray[np.int64], trials: NDArray[np.int64] | int, chance: float) -> Floats:
     """The chance of so many hits; spreads."""
     hits, trials = np.broadcast_arrays(hits, trials)
     if chance in (0.0, 1.0):
-        return (hits == (trials if chance else 0)).astype(np.float64)
+        certain: Floats = (hits == (trials if chance else 0)).astype(np.float64)
+        return certain
     fits = hits <= trials
     misses = np.where(fits, trials - hits, 0)
     logs = _choose(trials, np.where(fits, hits, 0)) + hits * np.log(chance) + misses * np.log1p(-chance)
@@ -211,7 +210,7 @@ def _binomial(hits: NDArray[np.int64], trials: "NDArray[np.int64] | int", chance
     return made
 
 
-def _choose(n: "NDArray[np.int64] | int", k: NDArray[np.int64]) -> Floats:
+def _choose(n: NDArray[np.int64] | int, k: NDArray[np.int64]) -> Floats:
     """Natural logarithm of n over k."""
     table = _log_factorials(1 << int(np.max(n, initial=1)).bit_length())
     made: Floats = table[n] - table[k] - table[n - k]
