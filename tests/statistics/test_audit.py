@@ -34,7 +34,7 @@ NOISY = st.builds(
 )
 
 
-@settings(deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(audits())
 def test_the_bound_is_the_largest_number_that_the_hypergeometric_distribution_allows(audit: Audit) -> None:
     numbers = range(audit.found, audit.size - audit.audited + audit.found + 1)
@@ -43,7 +43,7 @@ def test_the_bound_is_the_largest_number_that_the_hypergeometric_distribution_al
     assert found == max(allowed)
 
 
-@settings(deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(st.integers(0, 60), st.integers(1, 500))
 def test_of_endlessly_many_it_is_clopper_and_pearsons(found: int, trials: int) -> None:
     if found < trials:
@@ -52,7 +52,7 @@ def test_of_endlessly_many_it_is_clopper_and_pearsons(found: int, trials: int) -
         assert share(trials, trials) == 1.0
 
 
-@settings(deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(audits(), NOISY)
 def test_more_found_is_never_a_lower_bound_and_reviewers_who_miss_never_a_tighter_one(
     audit: Audit, by: Reviewers
@@ -64,13 +64,13 @@ def test_more_found_is_never_a_lower_bound_and_reviewers_who_miss_never_a_tighte
     assert most_wrong(audit, careless) >= bound
 
 
-@settings(deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(audits(), NOISY)
 def test_watched_as_it_grows_it_promises_less(audit: Audit, by: Reviewers) -> None:
     assert most_wrong_so_far(audit, by) >= most_wrong(audit, by)
 
 
-@settings(deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(st.lists(audits(80), min_size=2, max_size=3))
 def test_over_groups_it_is_no_tighter_than_that_of_what_was_found_in_all(groups: list[Audit]) -> None:
     bound = most_wrong_of_all(groups)
