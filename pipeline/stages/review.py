@@ -155,7 +155,8 @@ def label_errors(
         for stratum in (None, *judged["stratum"].unique().sort()):
             some = judged if stratum is None else judged.filter(stratum=stratum)
             rows.append(_error(criterion, stratum, some, (mistaken, gold)))
-    return outcome(LabelError, rows)
+    table = frame(rows, LabelError)
+    return Outcome(LabelError, table, notes=LabelError.sentences(table))
 
 
 def _preferred(pairs: pl.DataFrame, heard: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:

@@ -239,8 +239,8 @@ def errors(decided: list[dict[str, object]], **settings: int) -> pl.DataFrame:
 
 
 def sentence(made: pl.DataFrame, criterion: str) -> str:
-    rows = made.filter(criterion=criterion).filter(pl.col("stratum").is_null()).rows(named=True)
-    return LabelError.model_validate(rows[0]).sentence
+    (said,) = LabelError.sentences(made.filter(criterion=criterion))
+    return said
 
 
 def test_where_nobody_reviewed_it_says_so() -> None:
