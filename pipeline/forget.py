@@ -178,6 +178,8 @@ class _Forgetting:
             self._folder / "logs",
         ]:
             shutil.rmtree(path, ignore_errors=True)
+        for page in self._folder.glob("runs/*/report.html"):  # it may show it; the run's next end makes it anew
+            page.unlink()
         tables = sum(_deleted(run, tables) for run, tables in held.items() if run in touched)
         self._captions()
         for blobs in (self._images, self._originals):
