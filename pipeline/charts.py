@@ -14,7 +14,7 @@ BAD, MIDDLE, GOOD, FAINT = (178, 74, 58), (232, 206, 150), (47, 125, 120), (228,
 """The ends and the middle of what runs from bad to good; and the light end of what only grows."""
 PALETTE = """
 svg.chart { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; }
-svg.chart text { fill: #4a5160; } svg.chart .strong { fill: #1f2430; font-weight: 600; } svg.chart .faint { fill: #6b7280; }
+svg.chart text { fill: #4a5160; } svg.chart .strong { fill: #1f2430; } svg.chart .faint { fill: #6b7280; }
 svg.chart .onlight { fill: #1f2430; } svg.chart .ondark { fill: #fff; }
 svg.chart .line { stroke: #d9dce1; stroke-width: 1; } svg.chart .mark { fill: #2f7d78; } svg.chart .whisker { stroke: #2f7d78; stroke-width: 2; }
 svg.chart .other { fill: #c07a52; } svg.chart .empty { fill: #8884; } svg.chart .half { stroke: #b24a3a; stroke-dasharray: 3 3; }
@@ -65,7 +65,7 @@ def heat(
 ) -> str:  # fmt: skip
     """Rows x columns of cells; None where there is nothing. `grows`: the value only grows, and none is bad."""
     left, wide, high = _room(rows), 64, 30
-    top = min(150.0, 0.72 * max((len(_cut(c)) for c in columns), default=0) * _LETTER + 22)
+    top = min(190.0, 0.72 * max((len(_cut(c)) for c in columns), default=0) * _LETTER + 22)
     parts = []
     for i, name in enumerate(columns):
         x = left + wide * (i + 0.5)
@@ -81,17 +81,17 @@ def heat(
                 parts.append(f'<rect class="empty" x="{x + 26}" y="{y + 14:.0f}" width="10" height="2" rx="1"/>')
             else:
                 parts.append(_square(cell, x, y, wide - 2, high - 2, grows=grows))
-    return _svg(title, left + wide * len(columns) + 80, top + high * len(rows) + 4, parts)
+    return _svg(title, left + wide * len(columns) + 130, top + high * len(rows) + 4, parts)
 
 
 def _square(cell: Cell, x: float, y: float, wide: float, high: float, *, grows: bool) -> str:
     colour = _between((FAINT, GOOD) if grows else (BAD, MIDDLE, GOOD), cell.share)
     dark = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 140
-    ink, weak = "ondark" if dark else "onlight", ' opacity="0.5"' if cell.faint else ""
+    ink, weak = ("strong", ' opacity="0.4"') if cell.faint else ("ondark" if dark else "onlight", "")
     return (
-        f'<g{weak}><rect x="{x}" y="{y:.0f}" width="{wide}" height="{high}" rx="4" fill="#{"".join(f"{c:02x}" for c in colour)}"/>'
-        f'<text x="{x + wide / 2}" y="{y + high / 2 + 4:.0f}" text-anchor="middle" class="{ink}">{escape(cell.label)}'
-        f"<title>{escape(cell.told)}</title></text></g>"
+        f'<rect x="{x}" y="{y:.0f}" width="{wide}" height="{high}" rx="4" fill="#{"".join(f"{c:02x}" for c in colour)}"{weak}>'
+        f'<title>{escape(cell.told)}</title></rect><text class="{ink}" x="{x + wide / 2}" y="{y + high / 2 + 4:.0f}" '
+        f'text-anchor="middle">{escape(cell.label)}<title>{escape(cell.told)}</title></text>'
     )
 
 

@@ -29,6 +29,11 @@ class Leaf:
     """`images`, or a kind of prompt, of which there are too few: found, wanted."""
 
     @property
+    def anything(self) -> bool:
+        """Whether there is something of it."""
+        return bool(self.images or self.prompts or self.quadruples)
+
+    @property
     def prompts_in_all(self) -> int:
         """Of every kind."""
         return self.prompts.total()

@@ -19,6 +19,8 @@ from pipeline.workspace import Made
 _HERE = Path(__file__).parent
 SAMPLES = 8
 CHARTS = ("safe_rates", "safe_by_class", "scores", "leanings", "agreements", "strengths", "lengths")
+ASIDE = ("Shortfall", "SafeRate", "JudgeReport", "QueueItem")
+"""Rows that tell of the line, and are not on it."""
 LINE = ("collect", "question", "sample", "judge", "settle", "review", "pair")
 
 
@@ -62,6 +64,7 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
         stages=[
             (stage, [m for m in last if m.stage == stage]) for stage in LINE if any(m.stage == stage for m in last)
         ],
+        aside=ASIDE,
         made={m.name: m for m in last},
         owed=sum(m.owed for m in last),
         bar=lambda m: Markup(charts.bar(f"{m.kept} of {m.considered} kept", m.kept, m.considered - m.kept)),  # noqa: S704

@@ -9,7 +9,7 @@ import polars as pl
 from PIL import Image
 
 from pipeline.doors.blobs import Blobs
-from pipeline.findings import Tables
+from pipeline.findings import Tables, classes
 
 LONGEST = 1500
 """Characters of a text that are shown."""
@@ -103,13 +103,18 @@ def _of_prompt(row: dict[str, Any], tables: Tables, images: Blobs) -> Sample:
     for image in _rows(tables, "images", "id", row["image"]) if row["image"] else []:
         credit = ", ".join(part for part in (image["attribution"], image["licence"]) if part) or None
     return Sample(
-        row["id"], "prompt", _classes(row), row["kind"], cut(row["question"]) or "", picture(images, row["image"]), credit,
+        row["id"], "prompt", _named(row["subcategory"]), row["kind"], cut(row["question"]) or "", picture(images, row["image"]), credit,
         answers, (), (("written by", row["writer"]),), _ids(prompt=row["id"], image=row["image"], reply=row["request_id"]),
     )  # fmt: skip
 
 
 def _classes(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(row[c] for c in ("domain", "category", "subcategory") if row[c])
+
+
+def _named(leaf: str | None) -> tuple[str, ...]:
+    """The classes of a prompt, which has their ids."""
+    return tuple(name for name in classes.paths([leaf])[leaf] if name != classes.NONE) if leaf else ()
 
 
 def _ids(**ids: str | None) -> tuple[tuple[str, str], ...]:
