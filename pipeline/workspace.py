@@ -31,6 +31,8 @@ class Asking:
     """Requests that went out when the table was made; the other replies were kept already."""
     seconds: float = 0.0
     """For those."""
+    answering: float = 0.0
+    """Seconds that all these replies took, each by itself: where many are asked at once, less has passed."""
 
 
 @dataclass(frozen=True)

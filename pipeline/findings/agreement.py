@@ -38,13 +38,15 @@ class Pair:
 
 
 def agreements(tables: Tables) -> list[Agreed]:
-    """Safety labels; and the preferred side (a, b, tie) by each criterion, people under `overall`. Only what two rated."""
+    """Safety labels; and the preferred side (a, b, tie) by each criterion. Only what two or more rated."""
     matters: dict[str, pl.DataFrame] = {}
     if "judgments" in tables:
-        labels = tables["judgments"].filter(pl.col("label").is_not_null()).select(
-            item="response_id", rater="judge", code=(pl.col("label") == "unsafe").cast(pl.Float64)
-        )  # fmt: skip
-        matters["safe or unsafe"] = labels.collect()
+        labels = [tables["judgments"].select("label", item="response_id", rater="judge")]
+        if "decisions" in tables:
+            labels.append(tables["decisions"].select("label", item="response_id", rater=PEOPLE + pl.col("reviewer")))
+        unsafe = (pl.col("label") == "unsafe").cast(pl.Float64)
+        said = pl.concat(labels).drop_nulls("label").unique(["item", "rater"], keep="last", maintain_order=True)
+        matters["safe or unsafe"] = said.select("item", "rater", code=unsafe).collect()
     sides = _sides(tables)
     for criterion in sorted(sides["criterion"].unique()):
         matters[f"which is better: {criterion}"] = sides.filter(criterion=criterion).select(
@@ -61,7 +63,7 @@ def agreements(tables: Tables) -> list[Agreed]:
 
 def pairs(tables: Tables) -> list[Pair]:
     """Of every two raters (a judge's criterion is a rater of its own): how often they prefer the same of two, ties aside."""
-    voice = pl.when(pl.col("rater").str.starts_with(PEOPLE)).then(pl.lit("people")).otherwise(pl.col("rater") + " · " + pl.col("criterion"))  # fmt: skip
+    voice = pl.when(pl.col("rater").str.starts_with(PEOPLE)).then("people · " + pl.col("criterion")).otherwise(pl.col("rater") + " · " + pl.col("criterion"))  # fmt: skip
     sides = _sides(tables).with_columns(rater=voice).group_by("item", "rater").agg(side=pl.col("side").mean().sign())
     raters = sorted(sides["rater"].unique())
     codes = _codes(sides.rename({"side": "code"}), raters)
@@ -89,14 +91,17 @@ def _sides(tables: Tables) -> pl.DataFrame:
     parts = [pl.LazyFrame(schema=columns)]
     for name in ("comparisons", "contests"):
         if name in tables:
-            by = tables[name].group_by("candidate_id", "judge", "criterion").agg(side=pl.col("strength").mean().sign())
-            parts.append(by.select(item="candidate_id", rater="judge", criterion="criterion", side="side"))
+            compared = (
+                tables[name].group_by("candidate_id", "judge", "criterion").agg(side=pl.col("strength").mean().sign())
+            )
+            parts.append(compared.select(item="candidate_id", rater="judge", criterion="criterion", side="side"))
     candidates = tables.get("candidates", tables.get("finals"))
     if candidates is not None and "judgments" in tables:
         parts.append(_scored(candidates, tables["judgments"]))
     if "decisions" in tables:
-        by = tables["decisions"].group_by("candidate_id", "reviewer").agg(side=pl.col("strength").mean().sign())
-        parts.append(by.select(item="candidate_id", rater=PEOPLE + pl.col("reviewer"), criterion=pl.lit("overall"), side="side"))  # fmt: skip
+        by = ["candidate_id", "reviewer", "criterion"]
+        said = tables["decisions"].drop_nulls("candidate_id").group_by(by).agg(side=pl.col("strength").mean().sign())
+        parts.append(said.select(item="candidate_id", rater=PEOPLE + pl.col("reviewer"), criterion="criterion", side="side"))  # fmt: skip
     return pl.concat(parts).drop_nulls("side").unique(["item", "rater", "criterion"], keep="first").collect()
 
 

@@ -11,10 +11,11 @@ from pipeline.statistics.intervals import wilson
 
 @dataclass(frozen=True)
 class Rate:
-    """How often a respondent's answers are safe, by category or (category None) over all."""
+    """How often a respondent's answers are safe."""
 
     respondent: str
-    category: str | None
+    category: str
+    """Id in the taxonomy; empty: without a class, or over all."""
     answers: int
     safe: float
     refused: float
@@ -24,7 +25,7 @@ class Rate:
 
 
 def safe_rates(tables: Tables) -> tuple[list[Rate], list[Rate]]:
-    """Over all categories, the safest first; and by category, by its id (null: "")."""
+    """Over all categories, the safest first; and by category."""
     if "spread" not in tables:
         return [], []
     spread = tables["spread"].collect()
@@ -39,7 +40,7 @@ def safe_rates(tables: Tables) -> tuple[list[Rate], list[Rate]]:
     together = []
     for name, answers, safe, refused in pooled.iter_rows():
         low, high = wilson(min(round(safe), answers), answers) or (0.0, 1.0)
-        together.append(Rate(name, None, answers, safe / answers, refused / answers, low, high))
+        together.append(Rate(name, "", answers, safe / answers, refused / answers, low, high))
     return sorted(together, key=lambda r: (-r.safe, r.respondent)), apart
 
 

@@ -113,9 +113,7 @@ def coverage(tables: Tables) -> Coverage:
             getattr(leaves[leaf], of)[kind] += n
     for leaf, cells in short.items():
         leaves[leaf].short = cells
-    kinds = Counter[str]()
-    for leaf in leaves.values():
-        kinds.update(leaf.prompts + leaf.quadruples)
+    kinds = sum((leaf.prompts + leaf.quadruples for leaf in leaves.values()), Counter[str]())
     return Coverage(
         tuple(leaves.values()), tuple(kind for kind, _ in sorted(kinds.items(), key=lambda k: (-k[1], k[0])))
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.findings import Tables, counts, number
+from pipeline.tables import Decision, frame
 from pipeline.workspace import Made
 
 ERRORS = "label_error"
@@ -22,6 +23,8 @@ class Review:
     reviewers: int
     pairs: int
     """That have a decision."""
+    responses: int
+    """That people labelled."""
     rows: int
     """Quadruples."""
     reviewed: int
@@ -30,13 +33,16 @@ class Review:
 
 def review(tables: Tables) -> Review:
     """All are 0 where nobody has decided anything."""
-    decided = tables["decisions"].select("reviewer", "candidate_id").collect() if "decisions" in tables else pl.DataFrame({"reviewer": [], "candidate_id": []})  # fmt: skip
+    decided = (
+        tables["decisions"] if "decisions" in tables else frame([], Decision).lazy()
+    ).select("reviewer", "candidate_id", "response_id").collect()  # fmt: skip
     reviewed = tables["quadruples"].select(pl.col("reviewed").sum()).collect().item() if "quadruples" in tables else 0
     return Review(
         {reason: n for (reason,), n in counts(tables["queue"], "reason")} if "queue" in tables else {},
         decided.height,
         decided["reviewer"].n_unique(),
-        decided["candidate_id"].n_unique(),
+        decided["candidate_id"].drop_nulls().n_unique(),
+        decided["response_id"].drop_nulls().n_unique(),
         number(tables, "quadruples") or 0,
         int(reviewed or 0),
     )

@@ -25,6 +25,8 @@ class Spent:
     """Requests that went out when the table was made last; the other replies were kept already."""
     seconds: float
     """For those."""
+    answering: float
+    """Seconds that all the replies took, each by itself."""
 
 
 def spending(made: Sequence[Made], models: Catalogue) -> list[Spent]:
@@ -32,7 +34,7 @@ def spending(made: Sequence[Made], models: Catalogue) -> list[Spent]:
     return [
         Spent(
             page.stage, page.name, model, a.requests, a.owed, a.tokens_in, a.tokens_out,
-            _cost(models, model, a.tokens_in, a.tokens_out), a.asked, a.seconds,
+            _cost(models, model, a.tokens_in, a.tokens_out), a.asked, a.seconds, a.answering,
         )
         for page in made
         for model, a in page.asking.items()

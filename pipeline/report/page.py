@@ -58,6 +58,7 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
     )  # fmt: skip
     return environment.get_template("page.html.jinja").render(
         head=head,
+        stamp=stamp(head, made, models),
         style=Markup(style),  # noqa: S704 -- our own
         policy=_policy(style),
         steps=steps(last),
@@ -81,6 +82,14 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
     )
 
 
+def stamp(head: Head, made: Sequence[Made], models: Catalogue) -> str:
+    """What a report is made from, hashed: its tables, prices and code. It stands in the report's head."""
+    digest = hashlib.sha256(f"{head} {[m.sha256 for m in made]} {spending.spending(made, models)}".encode())
+    for path in sorted([Path(charts.__file__), *_HERE.glob("*.*"), *Path(classes.__file__).parent.glob("*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def _policy(style: str) -> str:
     """What the page may do: show itself, by this style sheet alone. Nothing runs, nothing loads."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -91,7 +100,7 @@ def steps(made: Sequence[Made]) -> list[Step]:
     """From what is listed to quadruples, as far as the run went."""
     pages = {m.name: m for m in made}
     ways = (
-        ("listed", "wanted", "considered"), ("images", "images", "kept"), ("images selected", "selected", "kept"),
+        ("listed", "wanted", "considered"), ("images", "images", "kept"), ("selected", "selected", "kept"),
         ("prompts given", "given", "kept"), ("prompts", "prompts", "kept"), ("responses", "responses", "kept"),
         ("pairs", "candidates", "kept"), ("pairs", "finals", "kept"), ("quadruples", "quadruples", "kept"),
     )  # fmt: skip

@@ -129,6 +129,9 @@ def _judged(tables: Tables, response: str) -> tuple[str, ...]:
         score = None if j["score"] is None else f"{j['score']:.3g}{scale}"
         verdict = ", ".join(part for part in (j["label"], score, j["error"]) if part)
         said.append(f"{j['judge']}, {j['criterion']}: {verdict}")
+    said += [
+        f"human/{d['reviewer']}, safety: {d['label']}" for d in _rows(tables, "decisions", "response_id", response)
+    ]
     return tuple(said)
 
 
@@ -140,7 +143,7 @@ def _verdicts(tables: Tables, candidate: str | None, sides: dict[str, str]) -> l
             shown = "chosen" if (c["a_id"] if c["first"] == "a" else c["b_id"]) == sides["chosen"] else "rejected"
             said.append(f"{c['judge']}, {c['criterion']}, {shown} shown first: {_side(c, sides) if c['error'] is None else c['error']}")  # fmt: skip
     for row in _rows(tables, "candidates", "id", candidate):
-        said += [f"human/{d['reviewer']}: {_side(row | d, sides)}" for d in _rows(tables, "decisions", "candidate_id", candidate)]  # fmt: skip
+        said += [f"human/{d['reviewer']}, {d['criterion']}: {_side(row | d, sides)}" for d in _rows(tables, "decisions", "candidate_id", candidate)]  # fmt: skip
     return said
 
 
