@@ -24,6 +24,12 @@ ASIDE = ("Shortfall", "SafeRate", "JudgeReport", "QueueItem")
 LINE = ("collect", "question", "sample", "judge", "settle", "review", "pair")
 
 
+_UNSEEN = dict.fromkeys(
+    [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
+)
+"""Characters that only machines see, or that turn the words around them."""
+
+
 @dataclass(frozen=True)
 class Head:
     """What is said of the run before anything is counted."""
@@ -56,7 +62,7 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )  # fmt: skip
-    return environment.get_template("page.html.jinja").render(
+    html = environment.get_template("page.html.jinja").render(
         head=head,
         stamp=stamp(head, made, models),
         style=Markup(style),  # noqa: S704 -- our own
@@ -80,6 +86,7 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
         spent=spending.spending(last, models),
         samples=samples(tables, images, SAMPLES),
     )
+    return html.translate(_UNSEEN)
 
 
 def stamp(head: Head, made: Sequence[Made], models: Catalogue) -> str:

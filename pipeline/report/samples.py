@@ -160,11 +160,10 @@ def _rows(tables: Tables, name: str, column: str, value: str | None) -> list[dic
 
 
 def cut(text: str | None) -> str | None:
-    """A text that models wrote: without what only machines see, and not longer than one would read."""
-    if text is None:
-        return None
-    plain = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text[:LONGEST])
-    return plain + (f" … ({len(text):,} characters)" if len(text) > LONGEST else "")
+    """Not longer than one would read."""
+    if text is None or len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]} … ({len(text):,} characters)"
 
 
 def picture(images: Blobs, sha256: str | None) -> str | None:
