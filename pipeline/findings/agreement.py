@@ -78,10 +78,11 @@ def pairs(tables: Tables) -> list[Pair]:
 
 def _codes(ratings: pl.DataFrame, raters: Sequence[str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
     """(items, raters) from item, rater, code; NaN where missing."""
-    item = ratings["item"].rank("dense").cast(pl.Int64).to_numpy() - 1 if ratings.height else np.zeros(0, np.int64)
-    place = {rater: i for i, rater in enumerate(raters)}
-    codes = np.full((int(item.max(initial=-1)) + 1, len(raters)), np.nan)
-    codes[item, [place[r] for r in ratings["rater"]]] = ratings["code"].to_numpy()
+    codes = np.full((ratings["item"].n_unique(), len(raters)), np.nan)
+    if ratings.height:
+        place = dict(zip(raters, range(len(raters)), strict=True))
+        rater = ratings["rater"].replace_strict(place, return_dtype=pl.Int64)
+        codes[ratings["item"].rank("dense").cast(pl.Int64).to_numpy() - 1, rater.to_numpy()] = ratings["code"].to_numpy()  # fmt: skip
     return codes
 
 

@@ -1,9 +1,9 @@
 """What there is of each class and kind: images, prompts, quadruples, and of what there is too little."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from functools import cache
 
 import polars as pl
 
@@ -12,6 +12,7 @@ from pipeline.findings import Tables
 from pipeline.taxonomy import Taxonomy
 
 NONE = "no class"
+_ID = re.compile(r"\bid: *([a-z0-9_]+)")
 
 
 @dataclass
@@ -84,15 +85,9 @@ def categories(tables: Tables) -> dict[str, str]:
 
 def _tree(leaves: Set[str]) -> Taxonomy | None:
     """Of the shipped taxonomies the one that knows most of these ids."""
-    if not leaves:
-        return None
-    best = max(_shipped(), key=lambda tree: len(leaves & set(tree.leaves)))
-    return best if leaves & set(best.leaves) else None
-
-
-@cache
-def _shipped() -> tuple[Taxonomy, ...]:
-    return tuple(taxonomy.load(path.stem) for path in sorted(TAXONOMIES.glob("*.yaml")))
+    named = {path: set(_ID.findall(path.read_text(encoding="utf-8"))) for path in sorted(TAXONOMIES.glob("*.yaml"))}
+    best = max(named, key=lambda path: len(leaves & named[path]))  # only this one is parsed, which takes its time
+    return taxonomy.load(best.stem) if leaves & named[best] else None
 
 
 def coverage(tables: Tables) -> Coverage:

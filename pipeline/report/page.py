@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -59,10 +60,7 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
     last = list({m.name: m for m in made}.values())
     last.sort(key=lambda m: m.number)
     style = (_HERE / "page.css").read_text(encoding="utf-8") + charts.PALETTE
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )  # fmt: skip
-    html = environment.get_template("page.html.jinja").render(
+    html = _template().render(
         head=head,
         stamp=stamp(head, made, models),
         style=Markup(style),  # noqa: S704 -- our own
@@ -87,6 +85,14 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
         samples=samples(tables, images, SAMPLES),
     )
     return html.translate(_UNSEEN)
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )  # fmt: skip
+    return environment.get_template("page.html.jinja")
 
 
 def stamp(head: Head, made: Sequence[Made], models: Catalogue) -> str:
