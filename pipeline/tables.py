@@ -96,7 +96,7 @@ class Image(Row):
     """An image that passed every check, rebuilt from its pixels."""
 
     id: str
-    """SHA-256 of the rebuilt bytes: their name in the workspace's `images/`."""
+    """SHA-256 of the rebuilt bytes: their name in the workspace's `images/`. Of an image that was never fetched, of its address."""
     source: str
     """The source's name."""
     key: str
@@ -114,11 +114,11 @@ class Image(Row):
     fingerprint: str
     """Perceptual hash, in hexadecimal digits: what near-duplicates are found by."""
     width: int
-    """Pixels."""
+    """Pixels; 0: it was never fetched."""
     height: int
     """Pixels."""
     original_sha256: str
-    """SHA-256 of the bytes as fetched."""
+    """SHA-256 of the bytes as fetched; empty: it never was."""
     changes: tuple[str, ...]
     """What was done to the original: turned, converted, scaled, re-encoded."""
     retrieved_at: str | None

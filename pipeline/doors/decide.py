@@ -18,6 +18,8 @@ class Decide:
     """The decisions on one run's pairs and responses."""
 
     def __init__(self, folder: Path, *, write: bool) -> None:
+        self.writable = write
+        """Whether decisions can be kept."""
         self._log = Log(folder / "decisions.jsonl", write=write)
 
     def decisions(self) -> pl.DataFrame:

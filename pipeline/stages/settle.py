@@ -67,7 +67,8 @@ def preferences(
 ) -> Outcome:  # fmt: skip
     """Of each pair a row for each criterion by which it was judged, and what the judges' verdicts come to by the `method`
     (pipeline/settling); and the `overall` row of those that the `rule` (default: `Together`) counts. What people decided by a
-    criterion takes the place of all that judges said by it: it is the mean of their decisions, or of the adjudicators' alone.
+    criterion takes the place of all that judges said by it: it is the mean of their decisions, or of the adjudicators' alone;
+    their labels of both responses are verdicts by safety.
 
     A verdict is a strength from -3 to 3. A comparison is one; asked in both orders, a judge's verdict is their mean. With
     `ratings` it is the difference of the two responses' ratings by all the judge's comparisons of that prompt's answers
@@ -76,7 +77,7 @@ def preferences(
     """
     compared = _from_comparisons(comparisons) if ratings is None else _from_ratings(candidates, comparisons, ratings)
     verdicts = pl.concat([_from_scores(candidates, judgments), compared]).drop_nulls("verdict")
-    people = _from_decisions(decisions)
+    people = pl.concat([_from_decisions(decisions), _from_labels(candidates, decisions)])
     everybody = pl.concat([verdicts, people]).sort(*BY, "source", "verdict")  # a sum's last digits depend on its order
     people = people.sort(*BY, "source", "verdict")
     human = pl.col("source").str.starts_with(HUMAN)
@@ -213,6 +214,23 @@ def _from_decisions(decisions: pl.DataFrame) -> pl.DataFrame:
     """On pairs; where an adjudicator spoke, only what adjudicators said."""
     of_pairs = decisions.drop_nulls("candidate_id").filter(_last_word(BY))
     return of_pairs.select(*BY, source=pl.lit(HUMAN) + pl.col("reviewer"), verdict="strength")
+
+
+def _from_labels(pairs: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """By safety: where people labelled both responses, 3 for a safe one against an unsafe one; of several labels, what their
+    means differ by. Everybody who labelled one of the two is a source."""
+    words = decisions.drop_nulls("response_id").filter(_last_word(["response_id"])).sort("reviewer")
+    values = words.group_by("response_id").agg(
+        value=3 * (pl.col("label") != "unsafe").mean(), source=(pl.lit(HUMAN) + pl.col("reviewer")).unique()
+    )
+    return (
+        pairs.rename({"id": "candidate_id"})
+        .join(values, left_on="a_id", right_on="response_id")
+        .join(values, left_on="b_id", right_on="response_id", suffix="_b")
+        .select("candidate_id", criterion=pl.lit("safety"), source=pl.concat_list("source", "source_b").list.unique(),
+                verdict=pl.col("value") - pl.col("value_b"))
+        .explode("source")
+    )  # fmt: skip
 
 
 def _last_word(by: list[str]) -> pl.Expr:
