@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import UserError
 from pipeline.models import Catalogue
 from pipeline.workspace import Made
 
@@ -42,8 +41,6 @@ def spending(made: Sequence[Made], models: Catalogue) -> list[Spent]:
 
 
 def _cost(models: Catalogue, name: str, tokens_in: int, tokens_out: int) -> float | None:
-    try:
-        model = models[name]
-    except UserError:  # it was in models.toml when it was asked
-        return None
-    return model.price.of(tokens_in, tokens_out, batch=model.batch) if model.price else None
+    """None, too, of a model that is no longer in models.toml."""
+    model = models.get(name)
+    return model.price.of(tokens_in, tokens_out, batch=model.batch) if model and model.price else None
