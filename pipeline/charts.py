@@ -14,12 +14,12 @@ BAD, MIDDLE, GOOD, FAINT = (178, 74, 58), (232, 206, 150), (47, 125, 120), (228,
 """The ends and the middle of what runs from bad to good; and the light end of what only grows."""
 PALETTE = """
 svg.chart { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; }
-svg.chart text { fill: #4a5160; } svg.chart .strong { fill: #1f2430; } svg.chart .faint { fill: #6b7280; }
+svg.chart .ground { fill: #fff; } svg.chart text { fill: #4a5160; } svg.chart .strong { fill: #1f2430; } svg.chart .faint { fill: #6b7280; }
 svg.chart .onlight { fill: #1f2430; } svg.chart .ondark { fill: #fff; }
 svg.chart .line { stroke: #d9dce1; stroke-width: 1; } svg.chart .mark { fill: #2f7d78; } svg.chart .whisker { stroke: #2f7d78; stroke-width: 2; }
 svg.chart .other { fill: #c07a52; } svg.chart .empty { fill: #8884; } svg.chart .half { stroke: #b24a3a; stroke-dasharray: 3 3; }
 @media (prefers-color-scheme: dark) {
-svg.chart text { fill: #b6bcc8; } svg.chart .strong { fill: #eef0f4; } svg.chart .faint { fill: #8f97a6; } svg.chart .line { stroke: #3a404c; }
+svg.chart .ground { fill: #14171c; } svg.chart text { fill: #b6bcc8; } svg.chart .strong { fill: #eef0f4; } svg.chart .faint { fill: #8f97a6; } svg.chart .line { stroke: #3a404c; }
 svg.chart .mark { fill: #63b3ac; } svg.chart .whisker { stroke: #63b3ac; } svg.chart .other { fill: #d99b73; } svg.chart .half { stroke: #dd8a78; }
 }
 """
@@ -90,8 +90,8 @@ def _square(cell: Cell, x: float, y: float, wide: float, high: float, *, grows: 
     ink, weak = ("strong", ' opacity="0.4"') if cell.faint else ("ondark" if dark else "onlight", "")
     return (
         f'<rect x="{x}" y="{y:.0f}" width="{wide}" height="{high}" rx="4" fill="#{"".join(f"{c:02x}" for c in colour)}"{weak}>'
-        f'<title>{escape(cell.told)}</title></rect><text class="{ink}" x="{x + wide / 2}" y="{y + high / 2 + 4:.0f}" '
-        f'text-anchor="middle">{escape(cell.label)}<title>{escape(cell.told)}</title></text>'
+        f'<title>{_safe(cell.told)}</title></rect><text class="{ink}" x="{x + wide / 2}" y="{y + high / 2 + 4:.0f}" '
+        f'text-anchor="middle">{_safe(cell.label)}<title>{_safe(cell.told)}</title></text>'
     )
 
 
@@ -111,7 +111,7 @@ def dots(title: str, rows: Sequence[Dot], *, half: bool = False) -> str:
         parts.append(f'<line class="whisker" x1="{a:.1f}" y1="{y}" x2="{b:.1f}" y2="{y}"/>')
         parts.append(f'<circle class="mark" cx="{x:.1f}" cy="{y}" r="5"/>')
         parts.append(f'<text class="strong" x="{left + wide + 14}" y="{y + 4}">{100 * row.share:.0f} %</text>')
-        parts.append(f'<text class="faint" x="{left + wide + 58}" y="{y + 4}">{escape(row.note)}</text>')
+        parts.append(f'<text class="faint" x="{left + wide + 58}" y="{y + 4}">{_safe(row.note)}</text>')
     right = 70 + max((len(row.note) for row in rows), default=0) * _LETTER
     return _svg(title, left + wide + right, bottom + 22, parts)
 
@@ -129,7 +129,7 @@ def histogram(title: str, edges: Sequence[str], series: Sequence[Bars], axis: st
             told = f"{bars.name}: {n:,} from {edges[i]} to {edges[i + 1]}"
             parts.append(
                 f'<rect class="{"other" if s else "mark"}" x="{x:.1f}" y="{y:.1f}" width="{each - 1:.1f}" height="{high:.1f}" rx="2">'
-                f"<title>{escape(told)}</title></rect>"
+                f"<title>{_safe(told)}</title></rect>"
             )
             if n and len(series) == 1:
                 parts.append(
@@ -137,14 +137,14 @@ def histogram(title: str, edges: Sequence[str], series: Sequence[Bars], axis: st
                 )
     for i, edge in enumerate(edges):
         parts.append(
-            f'<text class="faint" x="{10 + wide * i}" y="{tall + 36}" text-anchor="middle">{escape(edge)}</text>'
+            f'<text class="faint" x="{10 + wide * i}" y="{tall + 36}" text-anchor="middle">{_safe(edge)}</text>'
         )
-    parts.append(f'<text class="faint" x="{10 + wide * bins / 2:.0f}" y="{tall + 56}" text-anchor="middle">{escape(axis)}</text>')  # fmt: skip
+    parts.append(f'<text class="faint" x="{10 + wide * bins / 2:.0f}" y="{tall + 56}" text-anchor="middle">{_safe(axis)}</text>')  # fmt: skip
     if len(series) > 1:
         for s, bars in enumerate(series):
             x = 13 + 110 * s
             parts.append(f'<rect class="{"other" if s else "mark"}" x="{x}" y="0" width="10" height="10" rx="2"/>')
-            parts.append(f'<text x="{x + 16}" y="10">{escape(bars.name)}</text>')
+            parts.append(f'<text x="{x + 16}" y="10">{_safe(bars.name)}</text>')
     return _svg(title, wide * bins + 34, tall + 62, parts)
 
 
@@ -152,21 +152,26 @@ def bar(title: str, kept: int, lost: int) -> str:
     """What was kept of something, and what was not, as one line of full width."""
     share = 100 * kept / (kept + lost) if kept + lost else 0
     return (
-        f'<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{escape(title)}">'
+        f'<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{_safe(title)}">'
         f'<rect class="lost" width="100" height="6"/><rect class="kept" width="{share:.2f}" height="6"/></svg>'
     )
 
 
 def alone(svg: str) -> str:
-    """A chart as a file of its own."""
-    return svg.replace(">", f"><style>{PALETTE}</style>", 1) + "\n"
+    """A chart as a file of its own, on its own ground: whoever shows it may be dark where it is light."""
+    return svg.replace(">", f'><style>{PALETTE}</style><rect class="ground" width="100%" height="100%"/>', 1) + "\n"
 
 
 def _svg(title: str, wide: float, high: float, parts: Sequence[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="{wide:.0f}" height="{high:.0f}" viewBox="0 0 {wide:.0f} {high:.0f}" '
-        f'role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+        f'role="img" aria-label="{_safe(title)}">{"".join(parts)}</svg>'
     )
+
+
+def _safe(text: str) -> str:
+    """Text that others wrote, as text: no markup, and nothing that only machines see."""
+    return escape("".join(c if c.isprintable() else "\ufffd" for c in text))
 
 
 def _room(names: Sequence[str]) -> int:
@@ -176,7 +181,7 @@ def _room(names: Sequence[str]) -> int:
 
 def _named(name: str) -> str:
     """A name that may be too long, whole when it is pointed at."""
-    return escape(_cut(name)) + (f"<title>{escape(name)}</title>" if _cut(name) != name else "")
+    return _safe(_cut(name)) + (f"<title>{_safe(name)}</title>" if _cut(name) != name else "")
 
 
 def _cut(name: str) -> str:

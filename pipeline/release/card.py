@@ -79,7 +79,7 @@ def card(
         manifest=manifest,
         rows=quadruples.height,
         made=made,
-        columns=_columns(),
+        columns=[(name, _Words(meaning.replace("<", "&lt;"))) for name, meaning in _columns()],
         classes=_counts(quadruples, "domain", "category", "subcategory"),
         kinds=_counts(quadruples, "kind"),
         models=_counts(quadruples, "chosen_respondent", "rejected_respondent"),
@@ -110,7 +110,7 @@ def _plain(value: object) -> object:
     """What others named: on one line, and nothing in it that Markdown or a browser would obey."""
     if not isinstance(value, str) or isinstance(value, _Words):
         return value
-    line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    line = re.sub(" +", " ", "".join(c if c.isprintable() else " " for c in value))
     return re.sub(r"([\\|`\[\]])", r"\\\1", line).replace("<", "&lt;")
 
 
@@ -152,7 +152,7 @@ def _header(quadruples: pl.DataFrame, manifest: Mapping[str, Any]) -> str:
 
 
 def _columns() -> list[tuple[str, str]]:
-    return [(n, _Words(" ".join((f.description or "").split()))) for n, f in Published.model_fields.items()]
+    return [(n, " ".join((f.description or "").split())) for n, f in Published.model_fields.items()]
 
 
 def _size(rows: int) -> str:

@@ -39,11 +39,12 @@ def croissant(
         "version": manifest["version"],
         "license": [f"https://spdx.org/licenses/{i}.html" for i in licences if not i.startswith("LicenseRef")] or "per image: see the column licence",
         "url": "README.md",
+        "citeAs": f"{manifest['name']}, version {manifest['version']}, built with Tetrad.",
         "isLiveDataset": False,
         **{f"rai:{name}": text for name, text in said.items()},
-        "distribution": files,
+        "distribution": [*files, *(_set(name, about) for name, about in manifest["configs"].items())],
         "recordSet": [
-            _records(name, about, columns, [f["@id"] for f in files if f["@id"].startswith(f"{about['folder']}/")])
+            _records(name, about, columns)
             for name, about in manifest["configs"].items()
             if all(_flat(feature) for feature in about["features"])
         ],
@@ -69,18 +70,26 @@ def _flat(feature: Mapping[str, Any]) -> bool:
     return isinstance(kind, str) and (kind in _KINDS or (kind == "image" and "dtype" in feature))
 
 
-def _records(name: str, about: Mapping[str, Any], columns: Mapping[str, str], files: list[str]) -> dict[str, Any]:
-    """A configuration's rows; of several files the first stands for all, for they are of one shape."""
+def _set(name: str, about: Mapping[str, Any]) -> dict[str, str]:
+    """All files of a configuration."""
     return {
-        "@type": "cr:RecordSet", "@id": name, "name": name,
-        "description": f"{sum(about['splits'].values())} rows in {len(files)} files: " + ", ".join(f"{n} {split}" for split, n in about["splits"].items()) + ".",
-        "field": [_field(name, feature, columns, files[0]) for feature in about["features"]],
+        "@type": "cr:FileSet", "@id": f"files-of-{name}", "name": f"files-of-{name}", "description": f"All rows of the configuration {name}.",
+        "encodingFormat": "application/x-parquet", "includes": f"{about['folder']}/*.parquet",
     }  # fmt: skip
 
 
-def _field(config: str, feature: Mapping[str, Any], columns: Mapping[str, str], file: str) -> dict[str, Any]:
+def _records(name: str, about: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """A configuration's rows."""
+    splits = ", ".join(f"{n} {split}" for split, n in about["splits"].items())
+    return {
+        "@type": "cr:RecordSet", "@id": name, "name": name, "description": f"{sum(about['splits'].values())} rows: {splits}.",
+        "field": [_field(name, feature, columns) for feature in about["features"]],
+    }  # fmt: skip
+
+
+def _field(config: str, feature: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
     name, kind = feature["name"], feature.get("dtype") or feature.get("list")
-    source: dict[str, Any] = {"fileObject": {"@id": file}, "extract": {"column": name}}
+    source: dict[str, Any] = {"fileSet": {"@id": f"files-of-{config}"}, "extract": {"column": name}}
     if kind == "image":
         source["transform"] = {"jsonPath": "bytes"}
     found = {

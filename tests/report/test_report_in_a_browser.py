@@ -7,7 +7,7 @@ import pytest
 from browser import chromium
 from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
-from runs import EVIL, HEAD, frames, lazy, pages
+from runs_by_hand import EVIL, HEAD, frames, lazy, pages
 
 from pipeline.doors.blobs import Blobs
 from pipeline.models import SHIPPED, Catalogue

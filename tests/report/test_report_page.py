@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from runs import HEAD, ROWS, Frames, frames, lazy, pages
+from runs_by_hand import HEAD, ROWS, Frames, frames, lazy, pages
 
 from pipeline.doors.blobs import Blobs
 from pipeline.models import SHIPPED, Catalogue
