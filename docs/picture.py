@@ -21,4 +21,4 @@ def shoot(page: Path, path: Path, *, scheme: str, width: int, height: int, whole
 
 if __name__ == "__main__":
     for scheme in ("light", "dark"):
-        shoot(Path(sys.argv[1]), Path(f"{sys.argv[2]}-{scheme}.png"), scheme=scheme, width=1180, height=1000)
+        shoot(Path(sys.argv[1]), Path(f"{sys.argv[2]}-{scheme}.png"), scheme=scheme, width=1180, height=1060)

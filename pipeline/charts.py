@@ -23,7 +23,7 @@ svg.chart .ground { fill: #14171c; } svg.chart text { fill: #b6bcc8; } svg.chart
 svg.chart .mark { fill: #63b3ac; } svg.chart .whisker { stroke: #63b3ac; } svg.chart .other { fill: #d99b73; } svg.chart .half { stroke: #dd8a78; }
 }
 """
-_LETTER = 6.7
+_LETTER = 7.1
 """Pixels that a letter of 12 pixels takes, about."""
 
 
@@ -64,7 +64,7 @@ def heat(
     title: str, rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell | None]], *, grows: bool = False
 ) -> str:  # fmt: skip
     """Rows x columns of cells; None where there is nothing. `grows`: the value only grows, and none is bad."""
-    left, wide, high = _room(rows), 64, 30
+    left, wide, high = _room(rows), 48, 30
     top = min(190.0, 0.72 * max((len(_cut(c)) for c in columns), default=0) * _LETTER + 22)
     parts = []
     for i, name in enumerate(columns):
@@ -78,7 +78,7 @@ def heat(
         for i, cell in enumerate(line):
             x = left + wide * i + 1
             if cell is None:
-                parts.append(f'<rect class="empty" x="{x + 26}" y="{y + 14:.0f}" width="10" height="2" rx="1"/>')
+                parts.append(f'<rect class="empty" x="{x + 18}" y="{y + 14:.0f}" width="10" height="2" rx="1"/>')
             else:
                 parts.append(_square(cell, x, y, wide - 2, high - 2, grows=grows))
     return _svg(title, left + wide * len(columns) + 130, top + high * len(rows) + 4, parts)
@@ -118,10 +118,10 @@ def dots(title: str, rows: Sequence[Dot], *, half: bool = False) -> str:
 
 def histogram(title: str, edges: Sequence[str], series: Sequence[Bars], axis: str) -> str:
     """Counts in bins, of one series or two side by side. `edges`: one more than bins."""
-    bins, wide, tall = len(edges) - 1, 46, 130
+    bins, wide, tall = len(edges) - 1, 38, 130
     most = max((n for bars in series for n in bars.counts), default=0) or 1
     parts = [f'<line class="line" x1="10" y1="{tall + 20}" x2="{10 + wide * bins}" y2="{tall + 20}"/>']
-    each = (wide - 6) / max(1, len(series))
+    each = (wide - 5) / max(1, len(series))
     for s, bars in enumerate(series):
         for i, n in enumerate(bars.counts):
             high = tall * n / most
@@ -185,7 +185,7 @@ def _named(name: str) -> str:
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= 34 else name[:33] + "…"
+    return name if len(name) <= 34 else f"{name[:15]}…{name[-18:]}"
 
 
 def _between(colours: Sequence[Colour], share: float) -> Colour:

@@ -63,8 +63,13 @@ def agreements(tables: Tables) -> list[Agreed]:
 
 def pairs(tables: Tables) -> list[Pair]:
     """Of every two raters (a judge's criterion is a rater of its own): how often they prefer the same of two, ties aside."""
-    voice = pl.when(pl.col("rater").str.starts_with(PEOPLE)).then("people · " + pl.col("criterion")).otherwise(pl.col("rater") + " · " + pl.col("criterion"))  # fmt: skip
-    sides = _sides(tables).with_columns(rater=voice).group_by("item", "rater").agg(side=pl.col("side").mean().sign())
+    sides = _sides(tables)
+    named = {
+        (r, c): voice("people" if r.startswith(PEOPLE) else r, c)
+        for r, c in sides.select("rater", "criterion").unique().iter_rows()
+    }
+    names = pl.Series([named[pair] for pair in sides.select("rater", "criterion").iter_rows()], dtype=pl.String)
+    sides = sides.with_columns(rater=names).group_by("item", "rater").agg(side=pl.col("side").mean().sign())
     raters = sorted(sides["rater"].unique())
     codes = _codes(sides.rename({"side": "code"}), raters)
     codes[codes == 0] = np.nan
@@ -74,6 +79,11 @@ def pairs(tables: Tables) -> list[Pair]:
             both = ~np.isnan(codes[:, [i, j]]).any(1)
             found.append(Pair(one, other, int(both.sum()), int((codes[both, i] == codes[both, j]).sum())))
     return [pair for pair in found if pair.items]
+
+
+def voice(judge: str, criterion: str) -> str:
+    """A judge by one criterion: most names say it already."""
+    return judge if criterion in judge.split("/") else f"{judge} · {criterion}"
 
 
 def _codes(ratings: pl.DataFrame, raters: Sequence[str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":

@@ -65,7 +65,7 @@ def leanings(tables: Tables) -> str:
     if "judge_report" not in tables:
         return ""
     rows = [
-        Dot(f"{j['judge']}, {j['criterion']}", j[f"{rate}_rate"], j[f"{rate}_low"], j[f"{rate}_high"], what)
+        Dot(agreement.voice(j["judge"], j["criterion"]), j[f"{rate}_rate"], j[f"{rate}_low"], j[f"{rate}_high"], what)
         for j in tables["judge_report"].collect().iter_rows(named=True)
         for rate, what in (
             ("first", "for the first shown"),
