@@ -78,8 +78,28 @@ def _print_agreement(rows: pl.DataFrame) -> None:
 def _print_hits(rows: pl.DataFrame) -> None:
     if rows.is_empty():
         return
-    grid = Grid("judge or rule", "F1", "precision", "recall", "found", "false", "missed", box=None, pad_edge=False)
+    grid = Grid(
+        "judge or rule",
+        "F1",
+        "precision",
+        "recall",
+        "found",
+        "false",
+        "missed",
+        "calibration",
+        box=None,
+        pad_edge=False,
+    )
     for row in rows.iter_rows(named=True):
-        shares = ["-" if row[name] is None else f"{row[name]:.3f}" for name in ("f1", "precision", "recall")]
-        grid.add_row(harmless(row["name"]), *shares, *(str(row[name]) for name in ("found", "alarms", "missed")))
+        shares = [_share(row[name]) for name in ("f1", "precision", "recall")]
+        grid.add_row(
+            harmless(row["name"]),
+            *shares,
+            *(str(row[name]) for name in ("found", "alarms", "missed")),
+            _share(row["calibration"]),
+        )
     out.print(grid)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -207,9 +207,9 @@ def build(run: Run[Pool]) -> None:
     run(judge.judge_report, responses, judgments, comparisons, candidates, generate=generate)
     how: Any = {"rule": pool.rule, "ratings": Assumed() if pool.strategy else None}  # then the two need never have met
     first = run(settle.preferences, candidates, judgments, comparisons, **how)
-    run(review.queue, first, budget=0.1, audit=0.02)
+    queue = run(review.queue, first, budget=0.1, audit=0.02)
     decisions = run(review.decisions, candidates, responses, decide=run.decide)
-    preferences = run(settle.preferences, candidates, judgments, comparisons, decisions, **how)
+    preferences = run(settle.preferences, candidates, judgments, comparisons, decisions, queue=queue, **how)
     labels = run(settle.labels, responses, judgments, decisions)
     run(
         pair.quadruples,

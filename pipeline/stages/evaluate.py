@@ -19,6 +19,7 @@ from pipeline.judges.panel import AnyJudge
 from pipeline.requests import Reply, Request
 from pipeline.statistics import agreement
 from pipeline.statistics.aggregation import hits
+from pipeline.statistics.calibration import reliability
 from pipeline.statistics.dawid_skene import dawid_skene, threes
 from pipeline.statistics.learnt import cross_validated
 from pipeline.tables import Comparison, Dropped, Judgment, Outcome, Row, frame, outcome
@@ -142,6 +143,8 @@ class LabelReport(Row):
     """found / (found + missed)."""
     f1: float | None
     """The harmonic mean of the two."""
+    calibration: float | None = None
+    """Of a rule that gives chances: how far they lie from the shares that are positive, on average (expected calibration error)."""
 
 
 def labels(
@@ -167,13 +170,14 @@ def labels(
             _beside("rule", f"at least {k} of {len(judges)}", (votes >= k).astype(np.int64), true)
             for k in range(1, len(judges) + 1)
         ]
-        rules = {
-            "Dawid-Skene": dawid_skene(said[known], 2).posterior[:, 1] > 0.5,
-            "Dawid-Skene in threes": threes(said[known]).posterior[:, 1] > CUT,
-        }
+        chances = {"Dawid-Skene": dawid_skene(said[known], 2), "Dawid-Skene in threes": threes(said[known])}
+        rules = {name: made.posterior[:, 1] > (0.5 if name == "Dawid-Skene" else CUT) for name, made in chances.items()}
         if min((true == 1).sum(), (true == 0).sum()) > 1 and importlib.util.find_spec("sklearn"):
             rules["learnt, cross-validated"] = cross_validated(said[known], true[known] == 1)
-        rows += [_beside("rule", name, found.astype(np.int64), true[known]) for name, found in rules.items()]
+        for name, found in rules.items():
+            sure = reliability(chances[name].posterior[:, 1], true[known]) if name in chances else None
+            row = _beside("rule", name, found.astype(np.int64), true[known])
+            rows.append(row.model_copy(update={"calibration": sure.error if sure else None}))
     return outcome(LabelReport, rows)
 
 
