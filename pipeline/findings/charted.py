@@ -29,7 +29,7 @@ def safe_by_class(tables: Tables) -> str:
     rows = sorted({r.category for r in apart}, key=lambda c: (not c, named.get(c, c)))
     grid = [[_rate(cells.get((c, r)), named.get(c, c)) for r in respondents] for c in rows]
     title = "Share of answers that are safe, by category and respondent"
-    return charts.heat(title, [named.get(c, c) for c in rows], respondents, grid) if grid else ""
+    return charts.heat(title, [named.get(c, c) for c in rows], respondents, grid) if rows != [""] and rows else ""
 
 
 def _rate(rate: Rate | None, category: str) -> Cell | None:

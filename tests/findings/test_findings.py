@@ -27,6 +27,16 @@ def test_safe_rates_are_pooled_over_categories_by_answers() -> None:
     assert [r.category for r in apart] == ["toxic", "", "toxic"]
 
 
+def test_a_run_without_a_table_of_spread_has_safe_rates_all_the_same() -> None:
+    responses = table(
+        Response, {"id": "a", "respondent": "x"}, {"id": "b", "respondent": "x"}, {"id": "c", "respondent": "y"}
+    )
+    judged = [("a", "guard", "unsafe"), ("b", "guard", "refusal"), ("b", "other", "safe"), ("c", "guard", None)]
+    rows = [{"id": str(n), "response_id": r, "judge": j, "label": label} for n, (r, j, label) in enumerate(judged)]
+    together, _ = answers.safe_rates({"responses": responses.lazy(), "judgments": table(Judgment, *rows).lazy()})
+    assert [(r.respondent, r.answers, r.safe, r.refused) for r in together] == [("x", 2, 0.5, 0.25)]
+
+
 def test_scores_are_shares_of_their_scales() -> None:
     responses = table(Response, {"id": "a", "respondent": "x"}, {"id": "b", "respondent": "x"})
     judged = [("a", 1.0, 1.0, 5.0), ("a", 3.0, 1.0, 5.0), ("b", 5.0, 1.0, 5.0), ("b", -2.0, None, None)]
