@@ -180,6 +180,9 @@ class _Forgetting:
             self._folder / "logs",
         ]:
             shutil.rmtree(path, ignore_errors=True)
+        for page in self._folder.glob("runs/*/report.html"):  # made anew at the run's next end
+            if self._ids & _words(page.read_text(encoding="utf-8")):
+                page.unlink()
         tables = sum(_deleted(run, tables) for run, tables in held.items() if run in touched)
         self._captions()
         for blobs in (self._images, self._originals):

@@ -12,7 +12,17 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import evaluating, keeping, labelling, looking, released, releasing, running, taxonomy
+from pipeline.cli import (
+    evaluating,
+    keeping,
+    labelling,
+    looking,
+    released,
+    releasing,
+    reporting,
+    running,
+    taxonomy,
+)
 from pipeline.cli.terminal import err, out
 from pipeline.errors import UserError
 from pipeline.models import catalogue, hidden
@@ -25,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "preview": running.preview,
     "plan": running.plan,
     "trace": looking.trace_row,
+    "report": reporting.report,
     "review": releasing.review,
     "publish": releasing.publish,
     "retry": keeping.retry,

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,12 +17,15 @@ from pipeline.doors.blobs import Blobs
 from pipeline.doors.decide import Decide
 from pipeline.doors.forgotten import ForgottenImages
 from pipeline.doors.log import Lock, whole
+from pipeline.doors.replies import Replies
 from pipeline.errors import UserError
+from pipeline.findings import makers
 from pipeline.models import catalogue
 from pipeline.release.folder import Folder
 from pipeline.release.splits import SHARES, shares_of
+from pipeline.release.told import Model, Told
 from pipeline.stages import publish as publishing
-from pipeline.workspace import Workspace
+from pipeline.workspace import Made, Workspace
 
 Personal = Literal["mask", "drop"]
 
@@ -92,7 +97,7 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
     remembered = folder.with_name(f"{name}.plan.json")
     if said is None:
         said = json.loads(remembered.read_text(encoding="utf-8")) if remembered.is_file() else {}
-    plan = _plan(said, folder)
+    plan = replace(_plan(said, folder), told=_told(workspace, name, made))
     new = not publishing.holds(folder, made, plan)
     if new:
         tables = {m.name: workspace.table(name, m) for m in made}
@@ -112,6 +117,20 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
         f"release {'built' if new else 'is there already'}: {folder} (v{version})", highlight=False, soft_wrap=True
     )
     return folder
+
+
+def _told(workspace: Workspace, name: str, made: list[Made]) -> Told:
+    """What the card says of the models, as they were asked, and whom to write to ($TETRAD_CONTACT)."""
+    known, replies = catalogue(), Replies(workspace.folder, write=False)
+    tables = {m.name: pl.scan_parquet(workspace.path(name, m)) for m in made}
+    found = {}
+    for model, request in makers.requests(tables).items():
+        kept = replies.kept(request)
+        entry = known.get(model)
+        terms = f"{entry.terms.source}, read {entry.terms.date}" if entry and entry.terms else None
+        identity = (kept.revision if kept else None) or (entry.identity if entry else model)
+        found[model] = Model(identity, entry.licence if entry else None, terms)
+    return Told(found, os.environ.get("TETRAD_CONTACT", "").strip() or None)
 
 
 def _plan(said: dict[str, Any], folder: Path) -> publishing.Plan:
