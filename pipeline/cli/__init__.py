@@ -20,6 +20,7 @@ from pipeline.cli import (
     released,
     releasing,
     reporting,
+    routing,
     running,
     taxonomy,
 )
@@ -47,6 +48,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 evaluating.evaluate.command("labels")(labelling.labels)
+evaluating.evaluate.command("routing")(routing.routing)
 app.add_typer(evaluating.evaluate, name="evaluate")
 app.add_typer(keeping.store, name="store")
 app.add_typer(released.group, name="release")
