@@ -36,7 +36,8 @@ def review(
         decide = Decide(place.run(run), write=take is not None)
         doors.callback(decide.close)
         if take:
-            number = decide.take(take, set(pairs["id"]))
+            responses = place.table(run, made["responses"])["id"]
+            number = decide.take(take, set(pairs["id"]), set(responses))
             out.print(f"{number} decisions taken; run the recipe again to settle with them", highlight=False)
         decided = decide.decisions()
     done = queue.filter(pl.col("id").is_in(decided["candidate_id"].to_list())).height

@@ -23,12 +23,15 @@ def queue(preferences: pl.DataFrame, *, budget: float, audit: float) -> Outcome:
     )
 
 
-def decisions(pairs: pl.DataFrame, *, decide: Decide) -> Outcome:
-    """What people have decided so far on these pairs (a table with their ids), queued or not; nobody need have."""
+def decisions(pairs: pl.DataFrame, responses: pl.DataFrame, *, decide: Decide) -> Outcome:
+    """What people have decided so far on these pairs and responses (tables with their ids), queued or not; nobody need have."""
     decided = decide.decisions()
-    known = pl.col("candidate_id").is_in(pairs["id"].to_list())
+    known = pl.coalesce("candidate_id", "response_id").is_in([*pairs["id"], *responses["id"]])
     others = [
-        Dropped(stage="decisions", id=d["id"], reason="a pair that the run no longer has", detail=d["candidate_id"])
+        Dropped(
+            stage="decisions", id=d["id"], detail=d["candidate_id"] or d["response_id"],
+            reason="a pair that the run no longer has" if d["candidate_id"] else "a response that the run no longer has",
+        )
         for d in decided.filter(~known).iter_rows(named=True)
-    ]
+    ]  # fmt: skip
     return Outcome(Decision, decided.filter(known), frame(others, Dropped))
