@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import evaluating, keeping, labelling, looking, releasing, running, taxonomy
+from pipeline.cli import evaluating, keeping, labelling, looking, releasing, reviewing, running, taxonomy
 from pipeline.cli.terminal import err, out
 from pipeline.errors import UserError
 from pipeline.models import catalogue, hidden
@@ -25,7 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "preview": running.preview,
     "plan": running.plan,
     "trace": looking.trace_row,
-    "review": releasing.review,
+    "review": reviewing.review,
     "publish": releasing.publish,
     "retry": keeping.retry,
     "forget": keeping.forget_image,

@@ -1,7 +1,5 @@
-"""review, publish: people decide, and a run becomes a release."""
+"""publish: a run becomes a release."""
 
-import contextlib
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -11,39 +9,10 @@ import typer
 from pipeline.cli.options import WORKSPACE, Place, RunName
 from pipeline.cli.terminal import err, out
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.decide import Decide
-from pipeline.doors.log import Lock
 from pipeline.errors import UserError
 from pipeline.models import catalogue
 from pipeline.stages import publish as publishing
 from pipeline.workspace import Workspace
-
-
-def review(
-    run: RunName,
-    workspace: Place = WORKSPACE,
-    take: Annotated[Path | None, typer.Option(help="Take in decisions from a file of JSON lines.")] = None,
-) -> None:
-    """What people should look at, and what they have decided. `tetrad run` takes decisions up."""
-    place = Workspace(workspace)
-    made = {m.name: m for m in place.made(run)}
-    if "queue" not in made:
-        raise UserError(f"the run {run} has no review queue yet: `tetrad run` it up to review first")
-    queue, pairs = place.table(run, made["queue"]), place.table(run, made["candidates"])
-    with contextlib.ExitStack() as doors:
-        if take:
-            doors.callback(Lock(place.folder).release)
-        decide = Decide(place.run(run), write=take is not None)
-        doors.callback(decide.close)
-        if take:
-            responses = place.table(run, made["responses"])["id"]
-            number = decide.take(take, set(pairs["id"]), set(responses))
-            out.print(f"{number} decisions taken; run the recipe again to settle with them", highlight=False)
-        decided = decide.decisions()
-    done = queue.filter(pl.col("id").is_in(decided["candidate_id"].to_list())).height
-    for reason, number in sorted(Counter(queue["reason"]).items()):
-        out.print(f"{number} pairs to look at: {reason}", highlight=False)
-    out.print(f"{done} of {queue.height} are decided" + ("" if done else ": this run is unreviewed"), highlight=False)
 
 
 def publish(

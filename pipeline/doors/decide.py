@@ -16,6 +16,7 @@ from pipeline.doors.log import Lock, Log
 from pipeline.errors import UserError
 from pipeline.tables import Decision, frame
 
+
 class Decide:
     """The log of one run's review. Who writes holds the run's lock; UserError: another process does."""
 
@@ -97,7 +98,9 @@ def _decisions(line: bytes) -> Iterable[Decision]:
 def _known(decisions: Iterable[Decision], pairs: Set[str], responses: Set[str]) -> Iterator[Decision]:
     """The same. LookupError: one is of something that the run does not have."""
     for one in decisions:
-        if (one.candidate_id and one.candidate_id not in pairs) or (one.response_id and one.response_id not in responses):
+        if (one.candidate_id and one.candidate_id not in pairs) or (
+            one.response_id and one.response_id not in responses
+        ):
             what = f"pair {one.candidate_id}" if one.candidate_id else f"response {one.response_id}"
             raise LookupError(f"this run has no {what}")
         yield one

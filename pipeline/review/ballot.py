@@ -91,4 +91,4 @@ def filled(said: Submitted | None, item: Item, left: Side) -> dict[str, str]:
         side = "left" if (label.response_id == item.a_id) == (left == "a") else "right"
         fields |= {f"label_{side}": label.label, f"category_{side}": label.category or "",
                    f"severity_{side}": label.severity or ""}  # fmt: skip
-    return fields | {reason: "on" for reason in said.reasons} | {"note": said.note or "", "better": said.better or ""}
+    return fields | dict.fromkeys(said.reasons, "on") | {"note": said.note or "", "better": said.better or ""}

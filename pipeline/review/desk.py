@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.doors.decide import Decide
-from pipeline.doors.entries import AnyEntry, Flagged, Ruled, Shown, Skipped, Side, Submitted, Undone, Withdrawn
+from pipeline.doors.entries import AnyEntry, Flagged, Ruled, Shown, Side, Skipped, Submitted, Undone, Withdrawn
 from pipeline.review.items import Item, of_gold
 from pipeline.review.standing import CLAIM, PAUSE, Person, Standing, at_odds
 from pipeline.tables import chance
@@ -44,6 +44,7 @@ class Desk:
         self.items: dict[str, Item] = {**items, **of_gold(self.standing.gold.values())}
         self.queue = tuple(items)
         self._need: dict[str, int] = {}
+        self._owed = 0
         self.version = 0
         """Changes with every entry."""
         self._count(self.queue)
@@ -77,7 +78,9 @@ class Desk:
     def _count(self, pairs: tuple[str, ...]) -> None:
         for pair in pairs:
             if pair in self.items and pair not in self.standing.gold:
-                self._need[pair] = self._wanted(pair)
+                wanted = self._wanted(pair)
+                self._owed += wanted - self._need.get(pair, 0)
+                self._need[pair] = wanted
 
     def _wanted(self, pair: str) -> int:
         """How many more people are to decide a pair."""
@@ -142,9 +145,7 @@ class Desk:
         """A pair whose answer is known, if it is time for one: drawn by the person's name and how many they have seen."""
         if chance("gold", person.name, len(person.seen)).random() >= self.standing.rules.gold_share:
             return None
-        left = [
-            g for g in self.standing.gold if g in self.items and g not in person.seen and not self.withheld(g)
-        ]
+        left = [g for g in self.standing.gold if g in self.items and g not in person.seen and not self.withheld(g)]
         return self.items[chance("which", person.name, len(person.seen)).choice(left)] if left else None
 
     def left(self, person: Person, pair: str) -> Side:
@@ -160,6 +161,18 @@ class Desk:
         acts = person.acts
         return acts[-1] if acts and not (isinstance(acts[-1], Flagged) and acts[-1].what == "illegal") else None
 
+    def elapsed(self, person: Person, pair: str) -> float:
+        """Seconds since they were shown it, and worked on: a break is not counted."""
+        since = self.standing.claims.get(pair, {}).get(person.name) or max(
+            person.seen.get(pair, 0.0), person.sitting_since
+        )
+        return max(0.0, self._clock() - since)
+
+    @property
+    def owed(self) -> int:
+        """Decisions that the queue still wants."""
+        return self._owed
+
     # For the lead
 
     def disputed(self, pair: str) -> bool:
@@ -172,5 +185,4 @@ class Desk:
         """Of the queue."""
         open_pairs = [pair for pair in self._need if not self.withheld(pair)]
         done = sum(self._need[pair] == 0 for pair in open_pairs)
-        owed = sum(self._need[pair] for pair in open_pairs)
-        return Progress(len(open_pairs), done, owed, tuple(p for p in open_pairs if self.disputed(p)))
+        return Progress(len(open_pairs), done, self._owed, tuple(p for p in open_pairs if self.disputed(p)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -48,7 +49,8 @@ def of_run(tables: Mapping[str, pl.DataFrame], taxonomy: Taxonomy | None) -> dic
         .join(answers.rename({"text": "b"}), left_on="b_id", right_on="id", validate="m:1", maintain_order="left")
         .drop("prompt_id")
     )  # fmt: skip
-    return {row["id"]: Item(**row, **_place(row["subcategory"], taxonomy)) for row in rows.iter_rows(named=True)}
+    places = {leaf: _place(leaf, taxonomy) for leaf in rows["subcategory"].unique()}
+    return {row["id"]: Item(**row, **places[row["subcategory"]]) for row in rows.iter_rows(named=True)}
 
 
 def of_gold(gold: Iterable[Gold]) -> dict[str, Item]:
@@ -62,7 +64,7 @@ def of_gold(gold: Iterable[Gold]) -> dict[str, Item]:
     }  # fmt: skip
 
 
-def _place(subcategory: str | None, taxonomy: Taxonomy | None) -> dict[str, object]:
+def _place(subcategory: str | None, taxonomy: Taxonomy | None) -> dict[str, Any]:
     """Of a class that nobody knows, images are covered."""
     found = taxonomy.leaves.get(subcategory or "") if taxonomy else None
     if not found:

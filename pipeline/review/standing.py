@@ -23,7 +23,6 @@ from pipeline.doors.entries import (
     Submitted,
     Undone,
     Votes,
-    Withdrawn,
 )
 
 PAUSE = 600.0
@@ -97,31 +96,37 @@ class Standing:
         self.votes.apply(entry)
         if entry.token:
             self.tokens.add(entry.token)
-        person = self.people.get(entry.by)
-        if person and isinstance(entry, Submitted | Skipped | Flagged | Shown | Revealed | Rested):
-            self._seen_at_work(person, entry)
         match entry:
             case Joined():
-                known = self.people.get(entry.name)
-                fresh = known or Person(entry.name, entry.role, entry.token_sha256)
-                fresh.role, fresh.token_sha256, fresh.welcome = entry.role, entry.token_sha256, True
-                self.people[entry.name] = fresh
+                known = self.people.setdefault(entry.name, Person(entry.name, entry.role, entry.token_sha256))
+                known.role, known.token_sha256, known.welcome = entry.role, entry.token_sha256, True
             case Closed():
                 self.people[entry.name].welcome = False
-            case Chose() if person:
-                person.cover, person.without = entry.cover, frozenset(entry.without)
             case Ruled():
                 self.rules = entry.rules
             case Gold():
                 self.gold[entry.candidate_id] = entry
             case Undone():
                 self._undo(entry)
+            case Submitted() | Skipped() | Flagged() | Shown() | Revealed() | Rested() | Chose():
+                self._work(entry)
+            case _:
+                pass
+
+    def _work(self, entry: Submitted | Skipped | Flagged | Shown | Revealed | Rested | Chose) -> None:
+        person = self.people.get(entry.by)
+        if person is None:
+            return
+        self._seen_at_work(person, entry)
+        match entry:
+            case Shown():
+                self._show(entry, person)
+            case Revealed():
+                person.revealed.add(entry.candidate_id)
+            case Chose():
+                person.cover, person.without = entry.cover, frozenset(entry.without)
             case Submitted() | Skipped() | Flagged():
                 self._act(entry, person)
-            case Shown() if person:
-                self._show(entry, person)
-            case Revealed() if person:
-                person.revealed.add(entry.candidate_id)
             case _:
                 pass
 
@@ -138,7 +143,7 @@ class Standing:
         person.current = entry.candidate_id
         self.claims.setdefault(entry.candidate_id, {})[person.name] = at
 
-    def _act(self, entry: Submitted | Skipped | Flagged, person: Person | None) -> None:
+    def _act(self, entry: Submitted | Skipped | Flagged, person: Person) -> None:
         self._acts[entry.id] = entry
         self.claims.get(entry.candidate_id, {}).pop(entry.by, None)
         if isinstance(entry, Flagged):
@@ -146,7 +151,7 @@ class Standing:
             self._flags_changed()
         if isinstance(entry, Submitted):
             self.places[entry.id] = seconds(entry.at)
-        if person is None or (isinstance(entry, Submitted) and entry.role == "adjudicator"):
+        if isinstance(entry, Submitted) and entry.role == "adjudicator":
             return
         if person.current == entry.candidate_id:
             person.current = None

@@ -1,0 +1,5 @@
+"""The lead's pages."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
