@@ -50,6 +50,12 @@ async def logout(request: Request) -> Response:
     return done
 
 
+@router.get("/favicon.ico")
+async def icon() -> Response:
+    """There is none: browsers ask all the same."""
+    return Response(status_code=204, headers={"Cache-Control": "max-age=86400"})
+
+
 @router.get("/static/{name}")
 async def static(name: str) -> Response:
     """The style sheet and the script."""

@@ -85,7 +85,7 @@ class Standing:
         """Of all requests whose entries are kept."""
         self.claims: dict[str, dict[str, float]] = {}
         """Of each pair who has it before them, since when."""
-        self.places: dict[str, float] = {}
+        self.times: dict[str, float] = {}
         """When each submission came, by its id, if it was not undone."""
         self._acts: dict[str, AnyEntry] = {}
         for entry in entries:
@@ -150,7 +150,7 @@ class Standing:
             self.flags[entry.id] = entry
             self._flags_changed()
         if isinstance(entry, Submitted):
-            self.places[entry.id] = seconds(entry.at)
+            self.times[entry.id] = seconds(entry.at)
         if isinstance(entry, Submitted) and entry.role == "adjudicator":
             return
         if person.current == entry.candidate_id:
@@ -165,7 +165,7 @@ class Standing:
             return
         if self.flags.pop(undone.id, None):
             self._flags_changed()
-        self.places.pop(undone.id, None)
+        self.times.pop(undone.id, None)
         person = self.people.get(undone.by)
         if person:
             person.acts = [act for act in person.acts if act.id != undone.id]

@@ -122,7 +122,8 @@ class Review:
             return JSONResponse({"error": why}, status)
         if status == 401:
             where = request.url.path if request.method == "GET" else "/"
-            return RedirectResponse(f"/login?next={quote(where)}&ended=1", 303)
+            ended = "&ended=1" if COOKIE in request.cookies else ""
+            return RedirectResponse(f"/login?next={quote(where)}{ended}", 303)
         return self.page("message", request, status, title="Not done", words=why)
 
 

@@ -71,7 +71,13 @@ def tables_of(said: list[Pair], images: Blobs) -> dict[str, pl.DataFrame]:
         prompts.append({"id": f"p{n}", "image": images.keep(_png(pair.word)) if pair.word else None, "question": pair.question,
                         "domain": domain, "category": category, "subcategory": pair.subcategory})  # fmt: skip
         responses += [
-            {"id": f"p{n}-{side}", "prompt_id": f"p{n}", "model": "secret-model", "respondent": "secret-model", "text": text}
+            {
+                "id": f"p{n}-{side}",
+                "prompt_id": f"p{n}",
+                "model": "secret-model",
+                "respondent": "secret-model",
+                "text": text,
+            }
             for side, text in (("a", pair.a), ("b", pair.b))
         ]
         candidates.append({"id": f"c{n}", "prompt_id": f"p{n}", "a_id": f"p{n}-a", "b_id": f"p{n}-b"})
@@ -150,7 +156,9 @@ def house(
     settings = Settings(RUN, str(workspace), categories, harms)
     review = Review(desk, Blobs(workspace / "images"), Sessions(key_in(folder / "review.key"), lifetime), settings)
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build(review), log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(build(review), log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

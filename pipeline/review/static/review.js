@@ -155,7 +155,7 @@ const KEYS = {
   o: () => activate("overall"), h: () => activate("harmlessness"), e: () => activate("helpfulness"), a: () => activate("faithfulness"),
   q: () => label("left"), w: () => label("right"), c: harm, n: () => write("note"), m: () => write("better"),
   r: () => { $("#more").open = true; $('[name="reasons"]').focus(); },
-  ".": () => { $("#more").open = !$("#more").open; },
+  ".": () => { $("#more").open = !$("#more").open; if ($("#more").open) $("#more").scrollIntoView({ block: "nearest" }); },
   v: () => $("#reveal")?.requestSubmit(), Enter: () => ballot.requestSubmit(),
 };
 document.addEventListener("keydown", event => {
