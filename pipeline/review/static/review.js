@@ -145,7 +145,7 @@ function harm() {
 function open(id) {
   const panel = $(`#${id}`);
   panel.togglePopover();
-  if (panel.matches(":popover-open")) ($("input, button", panel)).focus();
+  if (panel.matches(":popover-open")) $("input:not([type=hidden]), button", panel).focus();
 }
 function write(name) { $("#more").open = true; ballot.elements[name].focus(); }
 
