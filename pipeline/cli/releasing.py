@@ -1,5 +1,6 @@
 """publish: a run becomes a release."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from pipeline.cli.options import WORKSPACE, Place, RunName
 from pipeline.cli.terminal import err, out
 from pipeline.doors.blobs import Blobs
+from pipeline.doors.decide import Decide
 from pipeline.errors import UserError
 from pipeline.models import catalogue
 from pipeline.stages import publish as publishing
@@ -39,6 +41,12 @@ def release(workspace: Workspace, name: str) -> Path:
         raise UserError(f"the run {name} is private: it is never released")
     if not any(m.name == "quadruples" for m in made):
         raise UserError(f"the run {name} has no quadruples yet: `tetrad run` it to the end first")
+    with contextlib.closing(Decide(workspace.run(name), write=False)) as decide:
+        if flagged := sorted(decide.illegal()):
+            raise UserError(
+                f"the image {flagged[0]} was flagged as illegal: see to it (tetrad forget {flagged[0]}), or clear the flag on "
+                "the lead's page, before anything is released"
+            )
     catalogue().releasable(publishing.models([pl.scan_parquet(workspace.path(name, m)) for m in made]))
     new = not publishing.holds(folder, made)
     if new:

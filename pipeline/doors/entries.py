@@ -3,6 +3,7 @@
 Whoever reviews, leads or imports appends; nobody overwrites. All that is shown or settled is a fold over these entries.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -27,9 +28,14 @@ def new_id() -> str:
     return str(uuid4())
 
 
+def at(seconds: float) -> str:
+    """A time since 1970 as UTC, ISO 8601, in milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
 def now() -> str:
-    """UTC, ISO 8601, in milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    """The time."""
+    return at(time.time())
 
 
 class Entry(Record):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.doors.decide import Decide
-from pipeline.doors.entries import AnyEntry, Flagged, Ruled, Shown, Side, Skipped, Submitted, Undone, Withdrawn
+from pipeline.doors.entries import AnyEntry, Flagged, Ruled, Shown, Side, Skipped, Submitted, Undone, Withdrawn, at
 from pipeline.review.items import Item, of_gold
 from pipeline.review.standing import CLAIM, PAUSE, Person, Standing, at_odds
 from pipeline.tables import chance
@@ -114,7 +114,7 @@ class Desk:
             return "rest"
         found = self._choose(person, now)
         if isinstance(found, Item):
-            shown = Shown(by=person.name, candidate_id=found.id)
+            shown = Shown(by=person.name, at=at(now), candidate_id=found.id)
             self._unwritten.append(shown)
             self._take_in(shown)
         return found
@@ -135,7 +135,9 @@ class Desk:
                 continue
             if self.standing.votes.by(pair, person.name):
                 continue
-            held = sum(now - at < CLAIM for who, at in self.standing.claims.get(pair, {}).items() if who != person.name)
+            held = sum(
+                now - since < CLAIM for who, since in self.standing.claims.get(pair, {}).items() if who != person.name
+            )
             if held < need:
                 return self.items[pair]
             waiting = True

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def chromium() -> Iterator[Browser]:
 
 def come_in(page: Page, url: str, token: str) -> None:
     """Give the token."""
+    page.set_default_timeout(10_000)
     page.goto(f"{url}/login")
     page.fill("#token", token)
     page.keyboard.press("Enter")
-    page.wait_for_url(f"{url}/")
+    page.wait_for_url(re.compile(f"{re.escape(url)}/(lead)?$"))
