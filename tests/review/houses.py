@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import uvicorn
 
 from pipeline import taxonomy
 from pipeline.doors.blobs import Blobs
@@ -22,7 +21,7 @@ from pipeline.review import items
 from pipeline.review.access import Sessions, hashed, key_in
 from pipeline.review.app import build
 from pipeline.review.desk import Desk
-from pipeline.review.serving import listen
+from pipeline.review.serving import listen, server
 from pipeline.review.web import Review, Settings
 from pipeline.tables import Candidate, Prompt, QueueItem, Response
 from pipeline.workspace import Made, Workspace
@@ -156,17 +155,15 @@ def house(
     settings = Settings(RUN, str(workspace), categories, harms)
     review = Review(desk, Blobs(workspace / "images"), Sessions(key_in(folder / "review.key"), lifetime), settings)
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(
-        uvicorn.Config(build(review), log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=1)
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    served = server(build(review))
+    thread = threading.Thread(target=served.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
-        while not server.started:
+        while not served.started:
             time.sleep(0.01)
         yield House(f"http://127.0.0.1:{listening.getsockname()[1]}", review, tokens, folder)
     finally:
-        server.should_exit = True
+        served.should_exit = True
         thread.join()
         decide.close()
 
