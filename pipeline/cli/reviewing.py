@@ -56,7 +56,7 @@ def review(
         with contextlib.closing(Decide(place.run(run), write=True)) as decide:
             if take:
                 _take(decide, take, tables)
-            elif add_reviewer:
+            elif add_reviewer is not None:
                 _add(decide, add_reviewer, role)
             else:
                 _serve(place, run, decide, tables, _taxonomy(place, run, classes), gold, host, port)

@@ -1,8 +1,5 @@
 """The application: its pages, behind what holds for all of them."""
 
-import contextlib
-from collections.abc import AsyncIterator
-
 from fastapi import FastAPI
 
 from pipeline.review import coming, lead, sitting
@@ -13,12 +10,7 @@ from pipeline.review.web import FAULTS, Review
 def build(review: Review) -> FastAPI:
     """The application of one run's review."""
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await review.desk.flush()
-
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.review = review
     app.add_middleware(Guard)
     for fault in FAULTS:

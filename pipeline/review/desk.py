@@ -9,6 +9,7 @@ from typing import Literal
 
 from pipeline.doors.decide import Decide
 from pipeline.doors.entries import AnyEntry, Flagged, Ruled, Shown, Side, Skipped, Submitted, Undone, Withdrawn, at
+from pipeline.errors import UserError
 from pipeline.review.items import Item, of_gold
 from pipeline.review.standing import CLAIM, PAUSE, Person, Standing, at_odds
 from pipeline.tables import chance
@@ -38,8 +39,8 @@ class Desk:
         self._decide = decide
         self._clock = clock
         self._writing = asyncio.Lock()
-        self._unwritten: list[AnyEntry] = []
-        """Pairs shown: they are written with what comes next, or when the desk closes."""
+        self._waiting: list[tuple[AnyEntry, bool, asyncio.Future[None]]] = []
+        """What is to be written, whether it is taken in already, and who waits for it."""
         self.standing = Standing(decide.entries())
         self.items: dict[str, Item] = {**items, **of_gold(self.standing.gold.values())}
         self.queue = tuple(items)
@@ -53,19 +54,36 @@ class Desk:
 
     async def keep(self, entry: AnyEntry) -> None:
         """Keep an entry, on the disk, unless its request was heard before. UserError: it could not be written."""
-        async with self._writing:
-            if entry.token and entry.token in self.standing.tokens:
-                return
-            before, self._unwritten = self._unwritten, []
-            await asyncio.to_thread(self._decide.keep, *before, entry)
-            self._take_in(entry)
+        await self._write(entry, applied=False)
 
-    async def flush(self) -> None:
-        """Have on the disk what waits for it."""
+    async def _write(self, entry: AnyEntry, *, applied: bool) -> None:
+        """Whoever comes first writes all that waits, with one sync for all of them."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, applied, done))
         async with self._writing:
-            before, self._unwritten = self._unwritten, []
-            if before:
-                await asyncio.to_thread(self._decide.keep, *before)
+            if not done.done():
+                await self._write_waiting()
+        done.result()
+
+    async def _write_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        fresh: list[tuple[AnyEntry, bool]] = []
+        tokens: set[str | None] = set()
+        for entry, applied, _ in waiting:
+            if entry.token is None or (entry.token not in self.standing.tokens and entry.token not in tokens):
+                fresh.append((entry, applied))
+                tokens.add(entry.token)
+        try:
+            await asyncio.to_thread(self._decide.keep, *(entry for entry, _ in fresh))
+        except UserError as error:
+            for _, _, done in waiting:
+                done.set_exception(error)
+            return
+        for entry, applied in fresh:
+            if not applied:
+                self._take_in(entry)
+        for _, _, done in waiting:
+            done.set_result(None)
 
     def _take_in(self, entry: AnyEntry) -> None:
         self.standing.apply(entry)
@@ -104,7 +122,7 @@ class Desk:
             return False
         return pair in person.seen or (person.role == "lead" and pair in self._need and self.disputed(pair))
 
-    def next_for(self, person: Person) -> Item | Stop:
+    async def next_for(self, person: Person) -> Item | Stop:
         """What a person is shown: what lies before them, or the next pair of the queue that wants them."""
         now = self._clock()
         before = self.items.get(person.current or "")
@@ -115,8 +133,8 @@ class Desk:
         found = self._choose(person, now)
         if isinstance(found, Item):
             shown = Shown(by=person.name, at=at(now), candidate_id=found.id)
-            self._unwritten.append(shown)
-            self._take_in(shown)
+            self._take_in(shown)  # at once: while it is written, nobody else may be given the pair
+            await self._write(shown, applied=True)
         return found
 
     def _choose(self, person: Person, now: float) -> Item | Stop:

@@ -53,7 +53,7 @@ async def sitting(request: Request, all: str = "") -> Response:  # noqa: A002 --
     """The pair before them, the next one, or why there is none."""
     review = of(request)
     person = review.person(request)
-    found = review.desk.next_for(person)
+    found = await review.desk.next_for(person)
     if not isinstance(found, Item):
         return review.page("stop", request, why=found, undoable=review.desk.undoable(person) is not None)
     before = review.desk.draft(person, found.id)

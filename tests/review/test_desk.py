@@ -55,7 +55,7 @@ class Sitting:
         return at(self.now)
 
     def next(self, name: str) -> str:
-        found = self.desk.next_for(self.desk.standing.people[name])
+        found = asyncio.run(self.desk.next_for(self.desk.standing.people[name]))
         return found.id if isinstance(found, Item) else found
 
     def keep(self, entry: AnyEntry) -> None:
@@ -223,7 +223,6 @@ def test_a_desk_opened_anew_stands_as_before(open_sitting: Any) -> None:
     for name in ("r0", "r1", "r0", "r2", "r1", "r0"):
         sitting.submit(name, {"r0": 2.0, "r1": -1.0, "r2": 0.0}[name])
     before = sitting.next("r0")
-    asyncio.run(sitting.desk.flush())
     again = sitting.opened()
     person = again.standing.people["r0"]
     assert person.current == before
