@@ -1,9 +1,8 @@
-"""review, publish: people decide, and a run becomes a release."""
+"""publish: a run becomes a release."""
 
 import contextlib
 import json
 import os
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +15,7 @@ from pipeline.cli.terminal import err, out
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.decide import Decide
 from pipeline.doors.forgotten import ForgottenImages
-from pipeline.doors.log import Lock, whole
+from pipeline.doors.log import whole
 from pipeline.doors.replies import Replies
 from pipeline.errors import UserError
 from pipeline.findings import makers
@@ -28,33 +27,6 @@ from pipeline.stages import publish as publishing
 from pipeline.workspace import Made, Workspace
 
 Personal = Literal["mask", "drop"]
-
-
-def review(
-    run: RunName,
-    workspace: Place = WORKSPACE,
-    take: Annotated[Path | None, typer.Option(help="Take in decisions from a file of JSON lines.")] = None,
-) -> None:
-    """What people should look at, and what they have decided. `tetrad run` takes decisions up."""
-    place = Workspace(workspace)
-    made = {m.name: m for m in place.made(run)}
-    if "queue" not in made:
-        raise UserError(f"the run {run} has no review queue yet: `tetrad run` it up to review first")
-    queue, pairs = place.table(run, made["queue"]), place.table(run, made["candidates"])
-    with contextlib.ExitStack() as doors:
-        if take:
-            doors.callback(Lock(place.folder).release)
-        decide = Decide(place.run(run), write=take is not None)
-        doors.callback(decide.close)
-        if take:
-            responses = place.table(run, made["responses"])["id"]
-            number = decide.take(take, set(pairs["id"]), set(responses))
-            out.print(f"{number} decisions taken; run the recipe again to settle with them", highlight=False)
-        decided = decide.decisions()
-    done = queue.filter(pl.col("id").is_in(decided["candidate_id"].to_list())).height
-    for reason, number in sorted(Counter(queue["reason"]).items()):
-        out.print(f"{number} pairs to look at: {reason}", highlight=False)
-    out.print(f"{done} of {queue.height} are decided" + ("" if done else ": this run is unreviewed"), highlight=False)
 
 
 def publish(
@@ -93,6 +65,12 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
         raise UserError(f"the run {name} is private: it is never released")
     if not any(m.name == "quadruples" for m in made):
         raise UserError(f"the run {name} has no quadruples yet: `tetrad run` it to the end first")
+    with contextlib.closing(Decide(workspace.run(name), write=False)) as decide:
+        if flagged := sorted(decide.illegal()):
+            raise UserError(
+                f"the image {flagged[0]} was flagged as illegal: see to it (tetrad forget {flagged[0]}), or clear the flag on "
+                "the lead's page, before anything is released"
+            )
     catalogue().releasable(publishing.models([pl.scan_parquet(workspace.path(name, m)) for m in made]))
     remembered = folder.with_name(f"{name}.plan.json")
     if said is None:

@@ -58,7 +58,7 @@ def _kind(column: dict[str, Any]) -> str:
     if "dtype" in column:
         return str(column["dtype"])
     inner = column.get("list", column.get("struct"))
-    held = inner if isinstance(inner, str) else ", ".join(f"{c['name']}: {_kind(c)}" for c in inner)
+    held = inner if isinstance(inner, str) else ", ".join(f"{c['name']}: {_kind(c)}" for c in inner or ())
     return f"list of {held if isinstance(inner, str) else '{' + held + '}'}"
 
 

@@ -120,16 +120,13 @@ def decisions(*tables: pl.DataFrame, decide: Decide) -> Outcome:
 def given(responses: pl.DataFrame, *, labels: pl.DataFrame, decide: Decide) -> int:
     """Keep what people said of responses elsewhere, as if they had just decided: a table of response_id, reviewer, role, label,
     reasons, note and decided_at. What is kept already, or is on no response of the run, is left. Returns how many are new."""
-    if not decide.writable:
-        return 0
     before = set(decide.decisions()["id"])
     rows = labels.filter(pl.col("response_id").is_in(responses["id"].implode())).iter_rows(named=True)
     named = ((row_id("decision", row["response_id"], row["reviewer"], row["decided_at"]), row) for row in rows)
     new = [
         Decision.model_validate(row | {"id": name, "criterion": "safety"}) for name, row in named if name not in before
     ]
-    if new:
-        decide.keep(*new)
+    decide.give(*new)
     return len(new)
 
 
@@ -220,7 +217,7 @@ def _error(criterion: Criterion, stratum: str | None, pairs: pl.DataFrame, gold:
     blind = left.filter(
         ~pl.col("share").is_in(speaking["share"].implode())
     ).height  # of a share so small that nothing was drawn
-    single = audited["alone"].sum() / audited.height  # what several saw is called wrong falsely more seldom
+    single = float(audited["alone"].cast(pl.Float64).sum()) / audited.height  # what several saw is called wrong falsely more seldom
     known = replace(by, low=by.low * single) if by else bounds.KNOWN
     whole = audited.height == speaking.height
     worst = (bounds.most_wrong_of_all(groups, known) if whole else _growing(groups, known)) + blind
