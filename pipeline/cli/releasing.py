@@ -3,7 +3,7 @@
 import contextlib
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import polars as pl
 import typer
@@ -17,6 +17,8 @@ from pipeline.errors import UserError
 from pipeline.models import catalogue
 from pipeline.stages import publish as publishing
 from pipeline.workspace import Workspace
+
+Gate = Literal["manual", "auto", "none"]
 
 
 def review(
@@ -48,16 +50,19 @@ def review(
 def publish(
     run: RunName, workspace: Place = WORKSPACE, repo: Annotated[str | None, typer.Option(help="org/name on the Hub.")] = None,
     tag: Annotated[str, typer.Option(help="The release's version.")] = "v0.1.0",
+    gate: Annotated[Gate, typer.Option(help="Who is let in: by hand, at once, or everybody.")] = "manual",
+    public: Annotated[bool, typer.Option("--public", help="Make it public, once it is verified and tagged.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done on the Hub.")] = False,
 ) -> None:  # fmt: skip
-    """Build the release folder; with --repo, push it to the Hub: private, gated, tagged."""
+    """Build the release folder; with --repo, push it to the Hub: private, gated, verified, tagged."""
     from pipeline.doors import push  # the Hub's client takes its time to load
 
+    to = push.Target(repo, tag, gate, public) if repo else None
     folder = release(Workspace(workspace), run)
-    if repo is None:
+    if to is None:
         out.print(f"to push it: tetrad publish {run} --repo org/name", highlight=False)
         return
-    for step in push.steps(folder, repo, tag) if dry_run else push.push(folder, repo, tag):
+    for step in push.steps(folder, to) if dry_run else push.push(folder, to):
         out.print(("would " if dry_run else "") + step, highlight=False, soft_wrap=True)
 
 
