@@ -171,6 +171,8 @@ class _Forgetting:
         decisions = sum(self._cleared(path) for path in self._folder.glob("runs/*/*.jsonl"))
         touched = {run for run, tables in held.items() if any(rows.any() for _, rows in tables)}
         releases = [path for path in self._folder.glob("releases/*/") if self._released(path, touched)]
+        for path in releases:
+            path.with_name(f"{path.name}.dropped.parquet").unlink(missing_ok=True)
         for path in [
             *releases,
             *self._folder.glob("releases/*.aside"),

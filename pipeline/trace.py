@@ -28,12 +28,11 @@ class Story:
     """Follows ids through one run's tables."""
 
     def __init__(self, workspace: Workspace, run: str) -> None:
-        folder = workspace.existing(run)
         self._tables: dict[str, pl.DataFrame] = {}
         for made in workspace.made(run):  # of two of one name the last, and in its place: some share their ids
             self._tables.pop(made.name, None)
             self._tables[made.name] = workspace.table(run, made)
-        self._dropped = [pl.read_parquet(p) for p in sorted(folder.glob("*.dropped.parquet"))]
+        self._dropped = workspace.dropped(run)
         self._replies = Replies(workspace.folder, write=False)
 
     def tell(self, row_id: str) -> Tree | None:

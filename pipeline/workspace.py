@@ -118,6 +118,12 @@ class Workspace:
             raise UserError(f"the table {path} is gone: run the recipe again to make it anew")
         return path
 
+    def dropped(self, name: str) -> list[pl.DataFrame]:
+        """What each table of a run left out, and at last its release."""
+        paths = sorted(self.existing(name).glob("*.dropped.parquet"))
+        beside = self.folder / "releases" / f"{name}.dropped.parquet"
+        return [pl.read_parquet(path) for path in (*paths, beside) if path.is_file()]
+
     def table(self, name: str, made: Made) -> pl.DataFrame:
         """A run's table."""
         return pl.read_parquet(self.path(name, made))

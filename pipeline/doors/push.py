@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 from huggingface_hub import HfApi, RepoFile, get_token
@@ -47,8 +47,13 @@ class Target:
     public: bool = False
 
     def __post_init__(self) -> None:
-        if self.repo.count("/") != 1:
-            raise UserError(f"--repo {self.repo}: a repository on the Hub is named org/name")
+        named(self.repo)
+
+
+def named(repo: str) -> None:
+    """UserError: no repository has such a name."""
+    if repo.count("/") != 1:
+        raise UserError(f"--repo {repo}: a repository on the Hub is named org/name")
 
 
 def steps(folder: Path, to: Target) -> list[str]:
@@ -138,15 +143,19 @@ class There:
 
     @cached_property
     def released(self) -> dict[str, str]:
-        """The manifest of the release that is there: path → SHA-256. Empty: there is none."""
+        """The files of the release that is there: path → SHA-256. Empty: there is none, or it is of another dataset, which
+        this one does not build on."""
         if MANIFEST not in self._files:
             return {}
         with tempfile.TemporaryDirectory() as aside:
             self._get(MANIFEST, aside)
             try:
-                return _manifest(Path(aside))
+                files, theirs = _manifest(Path(aside)), _page(Path(aside))
             except (ValueError, KeyError, TypeError):
                 return {}
+        ours = _page(self._folder)
+        builds_on = (ours.get("base") or {}).get("manifest") == files[MANIFEST]
+        return files if builds_on or theirs.get("name") == ours.get("name") else {}
 
     def _get(self, path: str, aside: str) -> Path:
         return Path(self._api.hf_hub_download(self._repo, path, repo_type=TYPE, revision=self.commit, local_dir=aside))
@@ -212,8 +221,13 @@ def _verify(api: HfApi, folder: Path, to: Target, commit: str) -> None:
 
 def _manifest(folder: Path) -> dict[str, str]:
     """Path → SHA-256 of every file of a release, the manifest itself among them."""
-    files: dict[str, str] = json.loads((folder / MANIFEST).read_text())["files"]
+    files: dict[str, str] = _page(folder)["files"]
     return files | {MANIFEST: _sha256(folder / MANIFEST)}
+
+
+def _page(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return found
 
 
 def _sha256(path: Path) -> str:

@@ -1,19 +1,23 @@
 """The card: README.md of a release, printed from the run."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import polars as pl
+import yaml
 
-from pipeline.tables import Quadruple
+from pipeline.release.about import metadata
+from pipeline.release.rows import Published
 from pipeline.workspace import Made
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
 
-def card(name: str, quadruples: pl.DataFrame, tables: Mapping[str, pl.DataFrame], made: list[Made]) -> str:
+def card(
+    name: str, quadruples: pl.DataFrame, tables: Mapping[str, pl.DataFrame], made: list[Made], *, manifest: Mapping[str, Any]
+) -> str:  # fmt: skip
     """Markdown with the Hub's metadata: counts, how each stage went, what was dropped, who reviewed, what is known of limits."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
@@ -28,14 +32,17 @@ def card(name: str, quadruples: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
         size=_size(quadruples.height),
         reviewed=reviewed,
         made=made,
-        columns=[(n, " ".join((f.description or "").split())) for n, f in Quadruple.model_fields.items()],
+        columns=[(n, " ".join((f.description or "").split())) for n, f in Published.model_fields.items()],
         classes=_counts(quadruples, "domain", "category", "subcategory"),
         kinds=_counts(quadruples, "kind"),
         models=_counts(quadruples, "chosen_respondent", "rejected_respondent"),
         licences=_counts(quadruples, "licence"),
         safety=_counts(quadruples, "chosen_safety", "rejected_safety"),
         judges=judges(tables),
-        json=json.dumps,
+        metadata=yaml.safe_dump(
+            metadata(manifest["configs"]), sort_keys=False, allow_unicode=True, width=10_000
+        ).rstrip(),
+        manifest=manifest,
     )
 
 

@@ -18,9 +18,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from PIL import Image as Pillow
 
 from pipeline.doors import push
+from pipeline.doors.blobs import Blobs
 from pipeline.doors.push import MANIFEST, Target
 from pipeline.tables import Quadruple
 from pipeline.workspace import Made
@@ -66,12 +68,19 @@ LOAD = """
 import json, sys
 from datasets import get_dataset_config_names, load_dataset
 
+def plain(value):
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return value.getpixel((0, 0)) if hasattr(value, "getpixel") else value
+
 for config in get_dataset_config_names(sys.argv[1], revision=sys.argv[2]):
     for streaming in (False, True):
-        rows = load_dataset(sys.argv[1], config, revision=sys.argv[2], split="train", streaming=streaming)
-        seen = [{**row, "images": [i.getpixel((0, 0)) for i in row.get("images", [])]} for row in rows]
-        print(json.dumps([config, seen]))
+        splits = load_dataset(sys.argv[1], config, revision=sys.argv[2], streaming=streaming)
+        print(json.dumps([config, [plain(row) for rows in splits.values() for row in rows]]))
 """
+TETRAD = "from pipeline.cli import main; main()"
 FETCH = """
 import sys
 from pathlib import Path
@@ -183,15 +192,17 @@ def workers() -> Iterator[list[Worker]]:
 @pytest.fixture
 def python(hub: Hub, workers: list[Worker], tmp_path: Path) -> Iterator[Python]:
     """Runs Python code that knows the Hub's address and token; the token must be in nothing that it writes. Without Xet, in a
-    process that is shared; with other environment variables, in one of its own. With `kill`, it is killed just before
-    the nth call of that kind is answered."""
-    own: list[Worker] = []
+    process that all tests share; with other environment variables, in one of the test's own. With `kill`, it is killed
+    just before the nth call of that kind is answered."""
+    own: dict[str, Worker] = {}
 
     def run(
         code: str, *arguments: object, kill: tuple[str, int] | None = None, token: str | None = None, **environment: str
     ) -> Done:
         if environment:
-            own.append(worker := Worker(hub, tmp_path / "hf", **environment))
+            worker = own.get(str(environment))
+            if worker is None or worker.process.poll() is not None:
+                worker = own[str(environment)] = Worker(hub, tmp_path / "hf", **environment)
         else:
             if not workers or workers[-1].process.poll() is not None:
                 workers.append(Worker(hub, tmp_path / "hf", HF_HUB_DISABLE_XET="1"))
@@ -201,7 +212,7 @@ def python(hub: Hub, workers: list[Worker], tmp_path: Path) -> Iterator[Python]:
         return worker(hub.token if token is None else token, code, *arguments)
 
     yield run
-    for worker in own:
+    for worker in own.values():
         worker.end()
 
 
@@ -217,7 +228,7 @@ def picture(red: int) -> bytes:
     return buffer.getvalue()
 
 
-def written(folder: Path, files: dict[str, str | pa.Table]) -> Path:
+def written(folder: Path, files: dict[str, str | pa.Table], **manifest: object) -> Path:
     """A release's folder: these files, and their manifest."""
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +237,7 @@ def written(folder: Path, files: dict[str, str | pa.Table]) -> Path:
         else:
             pq.write_table(content, folder / path)
     sha256 = {path: hashlib.sha256(content).hexdigest() for path, content in contents(folder).items()}
-    (folder / MANIFEST).write_text(json.dumps({"files": sha256}))
+    (folder / MANIFEST).write_text(json.dumps({"name": "tiny", "files": sha256} | manifest))
     return folder
 
 
@@ -312,7 +323,7 @@ def test_what_was_pushed_is_loaded_by_its_tag_whole_or_as_a_stream(
     ids = [n for first in range(3) for n in (first, first + 100)]
     assert configs[0][1] == [{"id": str(n), "images": [[n, 30, 30]]} for n in ids]
     assert configs[1] == configs[0]
-    assert configs[2][1] == [{"id": "0", "label": True, "images": []}, {"id": "1", "label": False, "images": []}]
+    assert configs[2][1] == [{"id": "0", "label": True}, {"id": "1", "label": False}]
     assert configs[3] == configs[2]
 
 
@@ -537,21 +548,77 @@ def test_a_published_release_is_fetched_by_its_tag(
     assert "no release of Tetrad's" in complaint(python(FETCH, REPO, "v2", tmp_path / "third", **way))
 
 
-def test_a_dry_run_sends_nothing(python: Python, hub: Hub, tmp_path: Path) -> None:
-    workspace = tmp_path / "workspace"
+def test_a_name_that_holds_another_dataset_is_told_unless_it_is_built_on(
+    python: Python, hub: Hub, release: Path, tmp_path: Path
+) -> None:
+    python(PUSH, release, "org/tiny@v1")
+    other = written(tmp_path / "other", FILES | {TOLD: CARD + "Another."}, name="another")
+    said = complaint(python(PUSH, other, "org/tiny@v2"))
+    assert f"{REPO} holds something else: README.md, manifest.json; choose another --repo" in said
+    base = {"version": "1.0.0", "manifest": hashlib.sha256((release / MANIFEST).read_bytes()).hexdigest()}
+    follower = written(tmp_path / "follower", FILES | {TOLD: CARD + "More."}, name="another", base=base)
+    assert complaints(python(PUSH, follower, "org/tiny@v2")) == []
+    assert list(hub.repos[REPO].tags) == ["v1", "v2"]
+
+
+def quadruples(workspace: Path, *rows: dict[str, object]) -> None:
+    """A run that has come to its end with these rows."""
     run = workspace / "runs" / "tiny"
-    run.mkdir(parents=True)
+    run.mkdir(parents=True, exist_ok=True)
     (run / "run.json").write_text("{}")
-    table(Quadruple, {"id": "1"}).write_parquet(run / "1_quadruples.parquet")
+    images = Blobs(workspace / "images")
+    plain = {"licence": "CC0-1.0", "image": images.keep(jpeg()), "sources": ("a judge",)}
+    frame = table(Quadruple, *(plain | row for row in rows))
+    frame.write_parquet(run / "1_quadruples.parquet")
     made = Made(
-        number=1, name="quadruples", stage="pair", row="Quadruple", key="", sha256="", considered=1, kept=1, dropped={},
-        errors={}, owed=0, seconds=0,
+        number=1, name="quadruples", stage="pair", row="Quadruple", key="", sha256=str(len(rows)), considered=len(rows),
+        kept=len(rows), dropped={}, errors={}, owed=0, seconds=0,
     )  # fmt: skip
     (run / "1_quadruples.json").write_text(json.dumps(asdict(made)))
-    tetrad = "from pipeline.cli import main; main()"
-    done = python(tetrad, "publish", "tiny", "--workspace", workspace, "--repo", REPO, "--dry-run", "--public")
-    steps = push.steps(workspace / "releases" / "tiny", Target(REPO, "v0.1.0", public=True))
+
+
+def jpeg() -> bytes:
+    """A red picture."""
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (64, 64), (200, 30, 30)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_a_dry_run_says_every_step_and_sends_nothing(python: Python, hub: Hub, tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    quadruples(workspace, {"id": "1"})
+    publish = (TETRAD, "publish", "tiny", "--workspace", workspace, "--repo", REPO)
+    done = python(*publish, "--dry-run", "--public")
+    steps = push.steps(workspace / "releases" / "tiny", Target(REPO, "v1.0.0", public=True))
     assert done.stdout.splitlines() == [f"would {step}" for step in steps]
     assert hub.calls == []
-    done = python(tetrad, "publish", "tiny", "--workspace", workspace, "--repo", REPO, token="")
+    done = python(*publish, token="")
     assert (done.code, len(complaints(done))) == (2, 1)
+
+
+@pytest.mark.slow
+@by_either
+def test_a_run_is_published_and_its_next_version_builds_on_what_is_published(
+    python: Python, hub: Hub, tmp_path: Path, way: dict[str, str]
+) -> None:
+    workspace = tmp_path / "workspace"
+    publish = (TETRAD, "publish", "tiny", "--workspace", workspace, "--repo", REPO)
+    one: dict[str, object] = {"id": "1", "question": "Is it red? ☃", "chosen_safety": "safe", "subcategory": "scams"}
+    two = one | {"id": "2", "question": "What could one do with it?"}
+    quadruples(workspace, one)
+    assert python(*publish, **way).code == 0
+    quadruples(workspace, one, two)
+    assert "there is no such folder" in complaint(python(*publish[:-2], "--base", "v1.0.0", **way))
+    assert python(*publish, "--base", "v1.0.0", "--public", **way).code == 0
+    repo = hub.repos[REPO]
+    assert (list(repo.tags), repo.private, repo.gated) == (["v1.0.0", "v1.1.0"], False, "manual")
+    assert yaml.safe_load(there(repo)[TOLD].decode().split("---\n")[1])["extra_gated_fields"]
+    assert len(hub.received) == len(set(hub.received))
+    found = {}
+    for tag in repo.tags:
+        configs = [json.loads(line) for line in python(LOAD, REPO, tag, **way).stdout.splitlines()]
+        assert configs[::2] == configs[1::2]
+        found[tag] = dict(configs)
+    assert set(found["v1.0.0"]) == set(found["v1.1.0"]) >= {"default", "quadruples", "kto", "reward"}
+    assert [row["id"] for row in found["v1.0.0"]["quadruples"]] == ["1"]
+    assert sorted(row["id"] for row in found["v1.1.0"]["quadruples"]) == ["1", "2"]
