@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -158,12 +159,16 @@ class Worker:
     def __call__(self, token: str, code: str, *arguments: object) -> Done:
         assert self.process.stdin
         assert self.process.stdout
+        patience = threading.Timer(180, self.process.kill)
+        patience.start()
         try:
             self.process.stdin.write(json.dumps([token, code, [*map(str, arguments)]]) + "\n")
             self.process.stdin.flush()
             answer = self.process.stdout.readline()
         except BrokenPipeError:
             answer = ""
+        finally:
+            patience.cancel()
         if not answer:
             self.end()
         done = Done(*json.loads(answer)) if answer else Done("", "", self.process.returncode)
