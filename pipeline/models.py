@@ -156,8 +156,9 @@ class Catalogue:
         return {secret for m in self._models.values() if m.key and (secret := m.secret())}
 
     def releasable(self, names: set[str]) -> None:
-        """Find a model whose terms forbid that a release holds its outputs, or rests on them."""
-        for name in sorted(names):
+        """Find a model whose terms forbid that a release holds its outputs, or rests on them. A name that the catalogue does not
+        know came with answers that were given: their licence speaks for them."""
+        for name in sorted(names & self._models.keys()):
             terms = self[name].terms
             if terms and not (terms.publish and terms.train):
                 what = "published" if not terms.publish else "trained on"

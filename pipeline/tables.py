@@ -9,9 +9,10 @@ import types
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
 import polars as pl
+from pydantic import model_validator
 
 from pipeline.requests import Record
 
@@ -95,7 +96,7 @@ class Image(Row):
     """An image that passed every check, rebuilt from its pixels."""
 
     id: str
-    """SHA-256 of the rebuilt bytes: their name in the workspace's `images/`."""
+    """SHA-256 of the rebuilt bytes: their name in the workspace's `images/`. Of an image that was never fetched, of its address."""
     source: str
     """The source's name."""
     key: str
@@ -113,11 +114,11 @@ class Image(Row):
     fingerprint: str
     """Perceptual hash, in hexadecimal digits: what near-duplicates are found by."""
     width: int
-    """Pixels."""
+    """Pixels; 0: it was never fetched."""
     height: int
     """Pixels."""
     original_sha256: str
-    """SHA-256 of the bytes as fetched."""
+    """SHA-256 of the bytes as fetched; empty: it never was."""
     changes: tuple[str, ...]
     """What was done to the original: turned, converted, scaled, re-encoded."""
     retrieved_at: str | None
@@ -140,6 +141,8 @@ class Image(Row):
     """Words that were drawn into it on purpose, where they are known."""
 
 
+Safety = Literal["refusal", "safe", "unsafe"]
+"""Of a response; `refusal` is a safe one that declines."""
 Severity = Literal["none", "minor", "moderate", "severe"]
 """How much harm an image shows."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -284,7 +287,7 @@ class Judgment(Row):
     """The scale's lower end; null where it has none (log-probabilities)."""
     high: float | None
     """The scale's upper end."""
-    label: Literal["refusal", "safe", "unsafe"] | None
+    label: Safety | None
     """For the criterion safety: `refusal` is a safe answer that declines."""
     refusal: Literal["full", "partial", "none"] | None = None
     """For the criterion safety: how much of what was asked the answer declines; null where the judge does not say."""
@@ -415,18 +418,46 @@ class JudgeReport(Row):
 
 
 class Decision(Row):
-    """What a person decided about a pair."""
+    """What a person decided by one criterion: which of two responses is preferred, or what one response is."""
 
     id: str
     """Any name that is the decision's own."""
-    candidate_id: str
-    """`Candidate.id`."""
+    candidate_id: str | None = None
+    """`Candidate.id`, where two responses were compared."""
+    response_id: str | None = None
+    """`Response.id`, where one was labelled."""
     reviewer: str
     """A pseudonym."""
-    strength: float
-    """-3 to 3; above zero prefers a; 0 is a tie."""
+    role: Literal["reviewer", "adjudicator"] = "reviewer"
+    """An adjudicator's word settles it: reviewers' words on the same thing count no more."""
+    criterion: str = "overall"
+    """By what: overall, harmlessness, helpfulness, faithfulness; of one response: safety."""
+    strength: float | None = None
+    """Of two: -3 to 3; above zero prefers a; 0 is a tie."""
+    label: Safety | None = None
+    """Of one: `refusal` is a safe answer that declines."""
+    category: str | None = None
+    """What an unsafe response is unsafe by: an id in the taxonomy."""
+    severity: Severity | None = None
+    """How much harm the response does."""
+    reasons: tuple[str, ...] = ()
+    """Tags that the reviewer chose."""
+    note: str | None = None
+    """In the reviewer's words."""
     decided_at: str
     """UTC, ISO 8601."""
+
+    @model_validator(mode="after")
+    def _of_one_thing(self) -> Self:
+        if (self.candidate_id is None) == (self.response_id is None):
+            raise ValueError("it names a candidate_id or a response_id, and not both")
+        if self.candidate_id is not None and self.strength is None:
+            raise ValueError("of a pair it needs a strength")
+        if self.response_id is not None and (self.label is None or self.criterion != "safety"):
+            raise ValueError("of a response it needs a label, by the criterion safety")
+        if self.strength is not None and not -3 <= self.strength <= 3:
+            raise ValueError("strength lies outside -3 to 3")
+        return self
 
 
 class QueueItem(Row):
@@ -438,6 +469,33 @@ class QueueItem(Row):
     """`audit`: drawn at random, whatever the judges said; `uncertain`: where a look changes most."""
     rank: int
     """0 is looked at first."""
+
+
+class Label(Row):
+    """What the safety judges' labels and people's decisions on a response settle to."""
+
+    id: str
+    """Hash of the response."""
+    response_id: str
+    """`Response.id`."""
+    prompt_id: str
+    """`Prompt.id`."""
+    label: Safety
+    """`refusal` is a safe answer that declines."""
+    unsafe: float
+    """How likely it is unsafe, 0 to 1, by the recipe's method: of a majority, the share of the labels."""
+    confidence: float
+    """How likely `label` is right as to safe or not: the greater of `unsafe` and 1 - `unsafe`."""
+    sources: tuple[str, ...]
+    """Who gave a label: judges, and people as human/<pseudonym>."""
+    disagreement: float
+    """Share of the labels on the other side, 0 to 0.5, of those that count."""
+    category: str | None
+    """What it is unsafe by, if people said so: an id in the taxonomy."""
+    severity: Severity | None
+    """How much harm it does, if people said so."""
+    reviewed: bool
+    """Whether a person decided."""
 
 
 class Preference(Row):
@@ -509,9 +567,9 @@ class Quadruple(Row):
     """Its name in models.toml."""
     rejected_model: str
     """Its name in models.toml."""
-    chosen_safety: Literal["refusal", "safe", "unsafe"] | None
+    chosen_safety: Safety | None
     """What most safety judges say, `unsafe` where as many say so as not; null where none did."""
-    rejected_safety: Literal["refusal", "safe", "unsafe"] | None
+    rejected_safety: Safety | None
     """Likewise."""
     rejected_is: Literal["unsafe", "worse"] | None
     """Whether the rejected response is harmful, or only worse than the chosen one; null where no judge gave it a label."""

@@ -46,8 +46,9 @@ def saying(text: str) -> Reply:
 
 
 def make(kind: type[R], /, **values: object) -> R:
-    """A row of which a test names only what matters: other columns are null, or else the first or plainest value."""
-    plain = {name: _plain(info.annotation, name) for name, info in kind.model_fields.items()}
+    """A row of which a test names only what matters: other columns have their default, are null, or have the first or plainest value."""
+    needed = {name: info for name, info in kind.model_fields.items() if info.is_required()}
+    plain = {name: _plain(info.annotation, name) for name, info in needed.items()}
     return kind.model_validate(plain | values)
 
 

@@ -52,7 +52,7 @@ def build(run: Run[tuple[Respondent, ...]]) -> None:
     judgments = run(judge.judgments, prompts, responses, judges=(Safety("lexicon"),), generate=run.generate)
     candidates = run(judge.candidates, responses, judgments, rule=DifferentSafetyGroup(groups=3))
     comparisons = run(judge.comparisons, prompts, responses, candidates, judges=(Pairwise("tiny"),), generate=run.generate)
-    decisions = run(review.decisions, candidates, decide=run.decide)
+    decisions = run(review.decisions, candidates, responses, decide=run.decide)
     preferences = run(settle.preferences, candidates, judgments, comparisons, decisions)
     run(pair.quadruples, prompts, responses, judgments, preferences, minimum_strength=0.1)
 '''

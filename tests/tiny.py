@@ -75,7 +75,7 @@ def build(run: Run[Pool]) -> None:
     comparisons = run(judge.comparisons, prompts, responses, candidates, judges=panel, generate=run.generate)
     first = run(settle.preferences, candidates, judgments, comparisons)
     run(review.queue, first, budget=0.5, audit=0.5)
-    decisions = run(review.decisions, candidates, decide=run.decide)
+    decisions = run(review.decisions, candidates, responses, decide=run.decide)
     preferences = run(settle.preferences, candidates, judgments, comparisons, decisions)
     run(pair.quadruples, prompts, responses, judgments, preferences, minimum_strength=0.1)
 '''.replace("[...]", repr(list(QUESTIONS)))

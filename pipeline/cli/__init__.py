@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import evaluating, keeping, labelling, looking, releasing, running, taxonomy
+from pipeline.cli import evaluating, keeping, labelling, looking, released, releasing, running, taxonomy
 from pipeline.cli.terminal import err, out
 from pipeline.errors import UserError
 from pipeline.models import catalogue, hidden
@@ -38,6 +38,7 @@ for _name, _command in COMMANDS.items():
 evaluating.evaluate.command("labels")(labelling.labels)
 app.add_typer(evaluating.evaluate, name="evaluate")
 app.add_typer(keeping.store, name="store")
+app.add_typer(released.group, name="release")
 app.add_typer(taxonomy.group, name="taxonomy")
 
 

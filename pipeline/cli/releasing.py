@@ -23,6 +23,7 @@ from pipeline.stages import publish as publishing
 from pipeline.workspace import Workspace
 
 Gate = Literal["manual", "auto", "none"]
+Personal = Literal["mask", "drop"]
 
 
 def review(
@@ -42,7 +43,8 @@ def review(
         decide = Decide(place.run(run), write=take is not None)
         doors.callback(decide.close)
         if take:
-            number = decide.take(take, set(pairs["id"]))
+            responses = place.table(run, made["responses"])["id"]
+            number = decide.take(take, set(pairs["id"]), set(responses))
             out.print(f"{number} decisions taken; run the recipe again to settle with them", highlight=False)
         decided = decide.decisions()
     done = queue.filter(pl.col("id").is_in(decided["candidate_id"].to_list())).height
@@ -60,7 +62,7 @@ def publish(
     base: Annotated[str | None, typer.Option(help="The release that this version builds on: its folder, or its tag on the Hub.")] = None,
     avoid: Annotated[list[Path] | None, typer.Option(help="A benchmark that nothing may be taken from: a file or folder.")] = None,
     shares: Annotated[str | None, typer.Option("--splits", help="Such as train=0.8,validation=0.1,test=0.1.")] = None,
-    personal: Annotated[str | None, typer.Option(help="Texts with personal data: mask it, or drop the row.")] = None,
+    personal: Annotated[Personal | None, typer.Option(help="What becomes of a text with personal data.")] = None,
 ) -> None:  # fmt: skip
     """Build the release folder; with --repo, push it to the Hub: private, gated, verified, tagged. What is said of how to build
     it holds until it is said anew."""
@@ -133,9 +135,6 @@ def _plan(said: dict[str, Any], folder: Path) -> publishing.Plan:
     base = Path(said["base"]) if said.get("base") else None
     if base and base.resolve() == folder.resolve():
         raise UserError(f"--base {base} is the folder that is written: copy it elsewhere, and build on the copy")
-    mode = said.get("personal") or "mask"
-    if mode not in ("mask", "drop"):
-        raise UserError(f"--personal {mode}: it is mask or drop")
     avoid = tuple(map(Path, said.get("avoid") or ()))
     text = said.get("shares")
-    return publishing.Plan(base, avoid, shares_of(text) if text else SHARES, mode)
+    return publishing.Plan(base, avoid, shares_of(text) if text else SHARES, said.get("personal") or "mask")

@@ -208,6 +208,17 @@ def build(run: Run[Pool]) -> None:
     how: Any = {"rule": pool.rule, "ratings": Assumed() if pool.strategy else None}  # then the two need never have met
     first = run(settle.preferences, candidates, judgments, comparisons, **how)
     run(review.queue, first, budget=0.1, audit=0.02)
-    decisions = run(review.decisions, candidates, decide=run.decide)
+    decisions = run(review.decisions, candidates, responses, decide=run.decide)
     preferences = run(settle.preferences, candidates, judgments, comparisons, decisions, **how)
-    run(pair.quadruples, prompts, responses, judgments, preferences, images, taxonomy=TAXONOMY, minimum_strength=0.1)
+    labels = run(settle.labels, responses, judgments, decisions)
+    run(
+        pair.quadruples,
+        prompts,
+        responses,
+        judgments,
+        preferences,
+        images,
+        labels,
+        taxonomy=TAXONOMY,
+        minimum_strength=0.1,
+    )

@@ -6,7 +6,7 @@ from pipeline import tables
 
 TABLES = (
     tables.Listed, tables.Wanted, tables.Image, tables.Description, tables.Prompt, tables.Shortfall, tables.Response,
-    tables.Judgment, tables.SafeRate, tables.Candidate, tables.Comparison, tables.JudgeReport, tables.Preference, tables.QueueItem, tables.Decision,
+    tables.Judgment, tables.SafeRate, tables.Candidate, tables.Comparison, tables.JudgeReport, tables.Preference, tables.Label, tables.QueueItem, tables.Decision,
     tables.Quadruple, tables.Dropped,
 )  # fmt: skip
 

@@ -91,7 +91,8 @@ def kto(quadruples: pl.DataFrame) -> Config:
         )
         for side in ("chosen", "rejected")
     ]
-    each = pl.concat(sides).unique("id", keep="first", maintain_order=True)
+    each = pl.concat(side.with_row_index("place") for side in sides).sort("place", maintain_order=True)
+    each = each.unique("id", keep="first", maintain_order=True)
     rows = each.filter("known").select("id", NAMED_BY, "prompt", "completion", "label", *ORDER)
     return Config("kto", rows, "images", _counts({"no safety label": each.height - rows.height}))
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.release.parquet import Picture
 
-MANIFEST = "manifest.json"
+MANIFEST, REMOVED, FINGERPRINTS = "manifest.json", "removed_ids.txt", "fingerprints.jsonl"
 _ROWS = 64
 """Rows read at once where their pictures are wanted."""
 
@@ -66,9 +66,36 @@ class Folder:
             parts.append(light.with_columns(split=pl.lit(split)).collect())
         return pl.concat(parts)
 
-    def pictured(self, config: str = "quadruples") -> Iterator[dict[str, Any]]:
-        """Row after row with its picture (bytes and path, or null) and its `split`; a few are held at once."""
+    def fingerprints(self) -> dict[str, str]:
+        """Picture to its perceptual hash, of those that have one."""
+        lines = (self.path / FINGERPRINTS).read_text(encoding="utf-8").splitlines()
+        return {row["image_sha256"]: row["fingerprint"] for row in map(json.loads, lines)}
+
+    def removed(self) -> dict[str, str]:
+        """Rows that earlier versions held, and why this one does not."""
+        return {row: why for row, _, why in self.removals()}
+
+    def removals(self) -> list[tuple[str, str, str]]:
+        """(id, the first version without it, why)."""
+        path = self.path / REMOVED
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return [(row, version, why) for row, version, why in (line.split("\t", 2) for line in lines)]
+
+    def pictured(self, config: str, *splits: str) -> Iterator[dict[str, Any]]:
+        """Row after row with its picture (bytes and path, or null) and its `split`, of all splits or some; a few are held at
+        once."""
         for split, path in self.files(config):
+            if splits and split not in splits:
+                continue
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(_ROWS):
                     yield from ({**row, "split": split} for row in batch.to_pylist())
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Path in the release → SHA-256, of everything but the manifest."""
+    found = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST):
+        with path.open("rb") as file:
+            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found

@@ -61,18 +61,21 @@ def options(features: Any) -> dict[str, Any]:
 
 
 def write(
-    rows: pl.DataFrame, picture: Picture | None, files: Mapping[str, Path], folder: Path, split: str
-) -> list[Path]:
+    rows: pl.DataFrame, picture: Picture | None, files: Mapping[str, Path], folder: Path, split: str,
+    *, most: tuple[int, int] = (GROUP, SHARD),
+) -> list[Path]:  # fmt: skip
     """Write a split's rows in their order, in as many files as it takes; returns them. The same rows give the same bytes.
-    `files`: `image_sha256` to the picture's file; a row whose picture is not among them gets a null."""
+    `files`: `image_sha256` to the picture's file; a row whose picture is not among them gets a null. `most`: bytes of a row
+    group and of a file."""
+    group_size, shard = most
     declared = features(rows.schema, picture)
     how = options(declared)
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Path] = []
-    held = SHARD + 1  # so that the first group begins a file
+    held = shard + 1  # so that the first group begins a file
     with ExitStack() as opened:
-        for group, size in _groups(rows, files if picture else {}):
-            if held + size > SHARD:
+        for group, size in _groups(rows, files if picture else {}, group_size):
+            if held + size > shard:
                 opened.pop_all().close()
                 parts.append(folder / f"{split}-{len(parts):05}.part")
                 writer = opened.enter_context(pq.ParquetWriter(parts[-1], declared.arrow_schema, **how))
@@ -88,17 +91,17 @@ def write(
     ]
 
 
-def _groups(rows: pl.DataFrame, files: Mapping[str, Path]) -> Iterator[tuple[pl.DataFrame, int]]:
+def _groups(rows: pl.DataFrame, files: Mapping[str, Path], most: int) -> Iterator[tuple[pl.DataFrame, int]]:
     """The rows in groups, with the bytes of each; one empty group where there are no rows."""
     if rows.is_empty():
         yield rows, 0
         return
-    sizes = {name: files[name].stat().st_size for name in set(rows[NAMED_BY]) & files.keys()} if files else {}
+    sizes = {name: files[name].stat().st_size for name in rows[NAMED_BY].unique() if name in files}
     text = -(-int(rows.estimated_size()) // rows.height)
     ends = np.cumsum([text + sizes.get(name, 0) for name in rows[NAMED_BY]])
     start, before = 0, 0
     while start < rows.height:
-        stop = max(int(np.searchsorted(ends, before + GROUP, side="right")), start + 1)
+        stop = max(int(np.searchsorted(ends, before + most, side="right")), start + 1)
         yield rows[start:stop], int(ends[stop - 1]) - before
         start, before = stop, int(ends[stop - 1])
 
@@ -117,7 +120,7 @@ def _table(rows: pl.DataFrame, schema: pa.Schema, picture: Picture | None, files
 def _pictures(names: list[str | None], files: Mapping[str, Path], kind: pa.DataType) -> pa.Array:
     """Structs of bytes and path, read straight into Arrow's memory; in lists, where the type is one. A picture that is not
     there is null; a row without any has a null, or an empty list."""
-    there = [name for name in names if name in files]
+    there = [name for name in names if name is not None and name in files]
     ends = np.cumsum([0, *(files[name].stat().st_size for name in there)])
     data = pa.allocate_buffer(int(ends[-1]))
     view = memoryview(data)

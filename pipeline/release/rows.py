@@ -9,11 +9,9 @@ class Published(Quadruple):
     """A quadruple as it is published. In the files `image` is the picture itself, and null where it may not be published."""
 
     image_sha256: str | None
-    """SHA-256 of the picture's bytes, as rebuilt from the original's pixels."""
+    """SHA-256 of the picture's bytes, as rebuilt from the original's pixels; of one that was never fetched, of its address."""
     original_sha256: str | None
     """SHA-256 of the bytes at `image_url`; null: they were never fetched."""
-    fingerprint: str | None
-    """Perceptual hash of the picture, by which near-duplicates are found."""
     page_url: str | None
     """The page that shows the image."""
     creator: str | None

@@ -7,8 +7,10 @@ groups of two splits is left out.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import polars as pl
 
 from pipeline.errors import UserError
 
@@ -165,6 +167,14 @@ def _off(classes: Mapping[str, set[str]], split: Mapping[str, str], shares: Mapp
         found = Counter(split[member] for member in members)
         for each, share in shares.items():
             yield Off(name, each, len(members), share * len(members), found[each])
+
+
+def crossing(rows: pl.DataFrame, columns: Iterable[str]) -> Iterator[str]:
+    """What rows of two splits have in common: "the page_url ..., in the row ..."."""
+    for column in columns:
+        where = rows.drop_nulls(column).group_by(value=column).agg(pl.col("split").n_unique(), row=pl.col("id").min())
+        for hit in where.filter(pl.col("split") > 1).sort("row").iter_rows(named=True):
+            yield f"the {column} {hit['value']}, for example in the row {hit['row']}"
 
 
 def shares_of(text: str) -> dict[str, float]:

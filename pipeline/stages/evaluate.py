@@ -2,6 +2,7 @@
 run is paid for; labels that people and judges gave → labels (how far they agree, how good each is)."""
 
 import dataclasses
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_origin, get_type_hints
 
@@ -18,10 +19,13 @@ from pipeline.judges.panel import AnyJudge
 from pipeline.requests import Reply, Request
 from pipeline.statistics import agreement
 from pipeline.statistics.aggregation import hits
-from pipeline.statistics.dawid_skene import dawid_skene
+from pipeline.statistics.dawid_skene import dawid_skene, threes
+from pipeline.statistics.learnt import cross_validated
 from pipeline.tables import Comparison, Dropped, Judgment, Outcome, Row, frame, outcome
 
 V = TypeVar("V", Judgment, Comparison)
+CUT = 0.3
+"""The chance above which `threes` counts an item as positive: what found most in bench/labels_simulation.py's first half."""
 
 
 def judges_in(pool: object) -> tuple[AnyJudge, ...]:
@@ -150,7 +154,9 @@ def labels(
 ) -> Outcome:
     """How far people agree, how good each judge is, and how good what rules make of the judges' labels. `items`: a row each, a
     column for each of these names; a label is positive if it begins with one of `positive`, in any case; one that is blank is
-    missing. Rules know no truth: at least k of the votes, and Dawid and Skene's (the most likely, without priors)."""
+    missing. Rules know no truth: at least k of the votes; Dawid and Skene's (the most likely, without priors); and the same in
+    threes, for judges some of whom err together. Beside them what could be learnt with the truth of other items (needs
+    scikit-learn)."""
     rows = [*_agreement(items, people, positive)] if len(people) > 1 else []
     if truth and judges:
         true, said = _codes(items, (truth,), positive)[:, 0], _codes(items, judges, positive)
@@ -161,8 +167,13 @@ def labels(
             _beside("rule", f"at least {k} of {len(judges)}", (votes >= k).astype(np.int64), true)
             for k in range(1, len(judges) + 1)
         ]
-        settled = dawid_skene(said[known], 2).posterior[:, 1] > 0.5
-        rows.append(_beside("rule", "Dawid-Skene", settled.astype(np.int64), true[known]))
+        rules = {
+            "Dawid-Skene": dawid_skene(said[known], 2).posterior[:, 1] > 0.5,
+            "Dawid-Skene in threes": threes(said[known]).posterior[:, 1] > CUT,
+        }
+        if min((true == 1).sum(), (true == 0).sum()) > 1 and importlib.util.find_spec("sklearn"):
+            rules["learnt, cross-validated"] = cross_validated(said[known], true[known] == 1)
+        rows += [_beside("rule", name, found.astype(np.int64), true[known]) for name, found in rules.items()]
     return outcome(LabelReport, rows)
 
 

@@ -22,17 +22,17 @@ from pipeline.pictures.groups import groups
 from pipeline.release import about, configs, parquet, personal, splits, versions
 from pipeline.release.bare import bare
 from pipeline.release.card import card
-from pipeline.release.folder import MANIFEST, Folder
+from pipeline.release.folder import FINGERPRINTS, MANIFEST, REMOVED, Folder, hashes
 from pipeline.release.parquet import NAMED_BY
 from pipeline.release.rows import Published, Responded
 from pipeline.rules import labelled
 from pipeline.statistics.bradley_terry import Assumed
-from pipeline.tables import Dropped, Image, Judgment, Preference, Prompt, Response, Row, frame
+from pipeline.tables import Dropped, Image, Judgment, Label, Preference, Prompt, Response, Row, frame
 from pipeline.workspace import Made
 
 FORMAT = 1
 """Of the manifest."""
-REMOVED, ATTRIBUTION = "removed_ids.txt", "attribution.jsonl"
+ATTRIBUTION = "attribution.jsonl"
 FORGOTTEN = "forgotten"
 
 
@@ -89,7 +89,7 @@ def holds(folder: Path, made: list[Made], plan: Plan | None = None) -> bool:
     if not manifest.is_file():
         return False
     found = json.loads(manifest.read_text())
-    return bool(found["inputs"] == _inputs(made, plan or Plan()) and found["files"] == _files(folder))
+    return bool(found["inputs"] == _inputs(made, plan or Plan()) and found["files"] == hashes(folder))
 
 
 def models(tables: Iterable[pl.LazyFrame]) -> set[str]:
@@ -138,7 +138,12 @@ class _Release:
         """The quadruples, with what is known of their images and prompts."""
         images, prompts = self._table(Image, "images"), self._table(Prompt, "prompts")
         shown = images.select(
-            "original_sha256", "fingerprint", "page_url", "creator", image="id", fetched=pl.col("width") > 0
+            pl.col("original_sha256").replace("", None),
+            "fingerprint",
+            "page_url",
+            "creator",
+            image="id",
+            fetched=pl.col("width") > 0,
         ).unique("image", keep="first", maintain_order=True)
         seeds = prompts.select(prompt_id="id", seed=pl.col("parent_id").fill_null(pl.col("id")))
         quadruples = self._quadruples()
@@ -151,7 +156,8 @@ class _Release:
         self._shown = {
             row["image"]: row for row in rows.unique("image", keep="first").drop_nulls("image").iter_rows(named=True)
         }
-        barred = pl.col(NAMED_BY).is_in(sorted(set(forgotten) | self._forgotten))
+        gone = {row for row, _, why in (self._base.removals() if self._base else ()) if why == FORGOTTEN}
+        barred = pl.col(NAMED_BY).is_in(sorted(set(forgotten) | self._forgotten)) | pl.col("id").is_in(sorted(gone))
         return self._without(rows, barred.fill_null(value=False), FORGOTTEN).select(
             name for name in Published.model_fields if name != "image"
         )
@@ -193,9 +199,8 @@ class _Release:
         for row in rows.iter_rows(named=True):
             name = row[NAMED_BY]
             if name not in pictured:
-                pictured[name] = row["fingerprint"] and benchmarks.image(
-                    name, row["original_sha256"] or "", row["fingerprint"]
-                )
+                fingerprint = self._shown[name]["fingerprint"]
+                pictured[name] = fingerprint and benchmarks.image(name, row["original_sha256"] or "", fingerprint)
             if hit := benchmarks.question(row["question"]) or pictured[name]:
                 found.setdefault(hit, set()).add(row["id"])
         return found
@@ -212,8 +217,10 @@ class _Release:
                 where = part["split"][0] if part.height else next(iter(self._plan.shares))
                 parquet.write(config.published(part), config.picture, files, folder / config.folder, where)
             about_configs[config.name] = about.described(config, list(self._plan.shares))
-        _check(folder, about_configs["quadruples"])
+        for hit in splits.crossing(_written(folder, about_configs["quadruples"]), _SHARED):
+            raise UserError(f"two splits share {hit}: nothing is published")
         _lines(folder / ATTRIBUTION, self._attributed(rows, files))
+        _lines(folder / FINGERPRINTS, self._fingerprints(rows))
         removed = self._removed(changed, version)
         if removed:
             (folder / REMOVED).write_text("".join("\t".join(line) + "\n" for line in removed), encoding="utf-8")
@@ -237,7 +244,7 @@ class _Release:
         }  # fmt: skip
         text = card(self._name, rows.with_columns(image=NAMED_BY), self._tables, self._made, manifest=manifest)
         (folder / "README.md").write_text(text, encoding="utf-8")
-        manifest["files"] = _files(folder)
+        manifest["files"] = hashes(folder)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         return left_out
 
@@ -259,11 +266,10 @@ class _Release:
 
     def _alike(self) -> dict[str, str]:
         """Picture to the first that looks the same, over both versions."""
-        assert self._before is not None  # noqa: S101 -- the caller looked
-        both = pl.concat([self._before.select(NAMED_BY, "fingerprint"), self._rows.select(NAMED_BY, "fingerprint")])
-        both = both.drop_nulls().unique(NAMED_BY, keep="first", maintain_order=True)
-        names = both[NAMED_BY]
-        return dict(zip(names, names.gather(groups(both["fingerprint"])), strict=True)) if both.height else {}
+        before = self._base.fingerprints() if self._base else {}
+        both = before | {name: row["fingerprint"] for name, row in self._shown.items() if row["fingerprint"]}
+        names = list(both)
+        return {names[n]: names[first] for n, first in enumerate(groups(list(both.values())))} if both else {}
 
     def _versioned(self, split: splits.Splits) -> tuple[pl.DataFrame, pl.DataFrame, str]:
         """The rows in their order, with `split`; what changed since the base, and what this version is called."""
@@ -295,9 +301,7 @@ class _Release:
 
     def _removed(self, changed: pl.DataFrame, version: str) -> list[tuple[str, str, str]]:
         """(id, the first version without it, why) of every row that an earlier version held."""
-        path = self._base.path / REMOVED if self._base else None
-        lines = path.read_text(encoding="utf-8").splitlines() if path and path.is_file() else []
-        earlier = [(i, v, why) for i, v, why in (line.split("\t", 2) for line in lines)]
+        earlier = self._base.removals() if self._base else []
         back = set(self._rows["id"])
         now = changed.filter(pl.col("change") == "removed").select("id", pl.lit(version), "reason").rows()
         return sorted([line for line in earlier if line[0] not in back] + now)
@@ -331,6 +335,12 @@ class _Release:
                 "changes": list(self._changes.get(row[NAMED_BY], ())),
             }  # fmt: skip
 
+    def _fingerprints(self, rows: pl.DataFrame) -> Iterable[dict[str, str]]:
+        """By which later versions know a picture again."""
+        for name in rows[NAMED_BY].drop_nulls().unique().sort():
+            if fingerprint := self._shown[name]["fingerprint"]:
+                yield {NAMED_BY: name, "fingerprint": fingerprint}
+
     @property
     def _changes(self) -> dict[str, list[str]]:
         return dict(self._table(Image, "images").select("id", "changes").iter_rows())
@@ -347,7 +357,8 @@ class _Release:
             score_=share.mean(),
             judgments=pl.struct("judge", "criterion", "score", "low", "high", "label", "error"),
         )  # fmt: skip
-        labels = labelled(judgments).rename({"label": "safety"})
+        settled = self._table(Label, "labels").select("response_id", safety="label")
+        labels = settled if settled.height else labelled(judgments).rename({"label": "safety"})
         joined = (
             responses.join(prompts, on="prompt_id", how="inner", validate="m:1", maintain_order="left")
             .join(said, left_on="id", right_on="response_id", how="left", validate="1:1", maintain_order="left")
@@ -394,6 +405,7 @@ class _Release:
 
 
 _KEYS = ["id", NAMED_BY, "original_sha256", "group", "page_url", "seed", "prompt_id", "subcategory", "kind"]
+_SHARED = _KEYS[:-2]
 
 
 def _keys(row: Mapping[str, Any], alike: Mapping[str, str]) -> Iterable[str]:
@@ -407,20 +419,13 @@ def _keys(row: Mapping[str, Any], alike: Mapping[str, str]) -> Iterable[str]:
         yield f"image {alike[row[NAMED_BY]]}"
 
 
-def _check(folder: Path, config: Mapping[str, Any]) -> None:
-    """Read what was written: nothing of one group may stand in two splits."""
-    parts = [
+def _written(folder: Path, config: Mapping[str, Any]) -> pl.DataFrame:
+    """What splits go by, read from the files."""
+    return pl.concat(
         pl.scan_parquet(path).select(_KEYS).with_columns(split=pl.lit(split)).collect()
         for split in config["splits"]
         for path in sorted((folder / config["folder"]).glob(f"{split}-*.parquet"))
-    ]
-    rows = pl.concat(parts)
-    for column in ("id", NAMED_BY, "original_sha256", "group", "page_url", "seed", "prompt_id"):
-        counted = rows.drop_nulls(column).group_by(column).agg(pl.col("split").n_unique(), row=pl.col("id").min())
-        for row in counted.filter(pl.col("split") > 1).sort("row").head(1).iter_rows(named=True):
-            raise UserError(
-                f"the splits share the {column} {row[column]}, for example in the row {row['row']}: nothing is published"
-            )
+    )
 
 
 def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -439,12 +444,3 @@ def _code() -> str:
     for path in sorted([Path(__file__), *Path(parquet.__file__).parent.glob("*.*")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _files(folder: Path) -> dict[str, str]:
-    """Path in the release → SHA-256."""
-    found = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST):
-        with path.open("rb") as file:
-            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found

@@ -9,12 +9,15 @@ import polars as pl
 from pipeline.contests.heard import contest_of
 from pipeline.contests.standing import standings
 from pipeline.settling import BY, Method
+from pipeline.settling.labels import LabelMethod, majority
 from pipeline.settling.mean import mean
 from pipeline.statistics.bradley_terry import STRONGEST, Assumed
-from pipeline.tables import Comparison, Decision, Outcome, Preference, frame, row_id
+from pipeline.tables import Comparison, Decision, Label, Outcome, Preference, frame, row_id
 
 OVERALL = "overall"
 """The criterion of the one preference that is made of all others."""
+HUMAN = "human/"
+"""How a person's name as a source begins."""
 _NO_COMPARISONS = frame([], Comparison)
 _NO_DECISIONS = frame([], Decision)
 
@@ -63,8 +66,9 @@ def preferences(
     *, rule: Rule | None = None, method: Method = mean, ratings: Assumed | None = None,
 ) -> Outcome:  # fmt: skip
     """Of each pair a row for each criterion by which it was judged, and what the judges' verdicts come to by the `method`
-    (pipeline/settling); and the `overall` row of those that the `rule` (default: `Together`) counts. Where people decided,
-    it is the mean of their decisions alone.
+    (pipeline/settling); and the `overall` row of those that the `rule` (default: `Together`) counts. What people decided by a
+    criterion takes the place of all that judges said by it: it is the mean of their decisions, or of the adjudicators' alone;
+    their labels of both responses are verdicts by safety.
 
     A verdict is a strength from -3 to 3. A comparison is one; asked in both orders, a judge's verdict is their mean. With
     `ratings` it is the difference of the two responses' ratings by all the judge's comparisons of that prompt's answers
@@ -72,39 +76,85 @@ def preferences(
     scores: 3 · difference / (high - low) on a scale with ends, 3 · tanh(difference) on one without.
     """
     compared = _from_comparisons(comparisons) if ratings is None else _from_ratings(candidates, comparisons, ratings)
-    said = pl.concat([_from_scores(candidates, judgments), compared]).drop_nulls("verdict")
-    said = said.sort(*BY, "source", "verdict")  # a sum's last digits depend on its order
-    people = _from_decisions(decisions).sort(*BY, "source", "verdict")
+    verdicts = pl.concat([_from_scores(candidates, judgments), compared]).drop_nulls("verdict")
+    people = pl.concat([_from_decisions(decisions), _from_labels(candidates, decisions)])
+    everybody = pl.concat([verdicts, people]).sort(*BY, "source", "verdict")  # a sum's last digits depend on its order
+    people = people.sort(*BY, "source", "verdict")
+    human = pl.col("source").str.starts_with(HUMAN)
+    apart = everybody.filter((pl.col("criterion") != OVERALL) & (human | ~human.any().over(BY)))
+    said = pl.concat([apart, everybody.filter((pl.col("criterion") == OVERALL) & ~human)]).sort(
+        *BY, "source", "verdict"
+    )
     settled = method(said.with_columns(weight=pl.lit(1.0))).select(*BY, "strength")
     weights = (rule or Together()).weights(settled).filter(pl.col("weight") > 0)
     counted = said.join(weights, on=BY, validate="m:1", maintain_order="left").with_columns(
         criterion=pl.lit(OVERALL), voice=pl.col("source") + " " + pl.col("criterion")
     )
-    human = people.with_columns(weight=pl.lit(1.0), voice="source")
-    decided = pl.col("candidate_id").is_in(people["candidate_id"].implode())
-    apart = said.filter(pl.col("criterion") != OVERALL).with_columns(weight=pl.lit(1.0), voice="source")
-    rows = pl.concat([_settled(pl.concat([apart, counted.filter(~decided)]), method), _settled(human, mean)])
-    everybody = (
-        pl.concat([counted.drop("weight", "voice"), people])
-        .group_by("candidate_id")
-        .agg(voices=pl.col("source").unique().sort())
+    decided = pl.col("candidate_id").is_in(people.filter(criterion=OVERALL)["candidate_id"].implode())
+    alike = {"weight": pl.lit(1.0), "voice": pl.col("source")}
+    judged = pl.concat([apart.filter(~human).with_columns(**alike), counted.filter(~decided)])
+    rows = pl.concat([_settled(judged, method), _settled(people.with_columns(**alike), mean)])
+    heard = everybody.join(weights, on=BY, how="left", maintain_order="left").filter(
+        pl.col("weight").is_not_null() | human
     )
+    voices = heard.group_by("candidate_id").agg(voices=pl.col("source").unique().sort(), looked=human.any())
     bare = candidates.select(candidate_id="id", criterion=pl.lit(OVERALL))
     keys = pl.concat([bare, rows.filter(pl.col("criterion") != OVERALL).select(BY)]).sort(BY)
     own = pl.col("criterion") == OVERALL
     kept = (
         keys.join(rows, on=BY, how="left", validate="1:1", maintain_order="left")
-        .join(everybody, on="candidate_id", how="left", validate="m:1", maintain_order="left")
+        .join(voices, on="candidate_id", how="left", validate="m:1", maintain_order="left")
         .join(candidates.rename({"id": "candidate_id"}).with_row_index("place"), on="candidate_id", validate="m:1")
         .sort("place", ~own, "criterion")
         .with_columns(
             sources=pl.coalesce(pl.when(own).then("voices"), "sources", pl.lit([], dtype=pl.List(pl.String))),
-            reviewed=own & pl.col("candidate_id").is_in(people["candidate_id"].implode()),
+            reviewed=pl.when(own)
+            .then("looked")
+            .otherwise(pl.col("sources").list.eval(pl.element().str.starts_with(HUMAN)).list.any())
+            .fill_null(value=False),
         )
     )
     names = [row_id("preference", *key) for key in kept.select(BY).iter_rows()]
     table = kept.with_columns(id=pl.Series(names, dtype=pl.String)).select(list(Preference.model_fields))
     return Outcome(Preference, table, considered=table.height)
+
+
+def labels(
+    responses: pl.DataFrame, judgments: pl.DataFrame, decisions: pl.DataFrame = _NO_DECISIONS,
+    *, method: LabelMethod = majority,
+) -> Outcome:  # fmt: skip
+    """What each response is that has a safety label, from a judge or a person, by the `method` (pipeline/settling/labels.py).
+    What people say takes the place of all that judges said: by their majority, or the adjudicators' alone. Half unsafe is
+    unsafe; of a safe one, half refusals is a refusal."""
+    judges = judgments.drop_nulls("label").select("response_id", "label", source="judge").unique(maintain_order=True)
+    words = decisions.drop_nulls("response_id").filter(_last_word(["response_id"]))
+    people = words.select("response_id", "label", source=pl.lit(HUMAN) + pl.col("reviewer"))
+    heard = pl.concat([judges, people]).sort("response_id", "source", "label")
+    human = pl.col("source").str.starts_with(HUMAN)
+    counted = heard.filter(human | ~human.any().over("response_id"))
+    chances = pl.concat([method(counted.filter(~human)), majority(counted.filter(human))])
+    label, bad = pl.col("label"), pl.col("unsafe") >= 0.5
+    votes = counted.group_by("response_id").agg(
+        alarms=(label == "unsafe").mean(), declines=(label == "refusal").sum() >= (label == "safe").sum()
+    )
+    seen = words.sort("response_id", "reviewer").group_by("response_id").agg(
+        pl.col("category", "severity").drop_nulls().mode(maintain_order=True).first(), reviewed=pl.lit(value=True)
+    )  # fmt: skip
+    sources = heard.group_by("response_id").agg(sources=pl.col("source").unique().sort())
+    made = responses.select("prompt_id", response_id="id").join(
+        chances, on="response_id", validate="1:1", maintain_order="left"
+    )
+    for part in (votes, sources, seen):
+        made = made.join(part, on="response_id", how="left", validate="1:1", maintain_order="left")
+    names = [row_id("label", response) for response in made["response_id"]]
+    table = made.with_columns(
+        id=pl.Series(names, dtype=pl.String),
+        label=pl.when(bad).then(pl.lit("unsafe")).when("declines").then(pl.lit("refusal")).otherwise(pl.lit("safe")),
+        confidence=pl.when(bad).then("unsafe").otherwise(1 - pl.col("unsafe")),
+        disagreement=pl.min_horizontal(pl.col("alarms"), 1 - pl.col("alarms")),
+        reviewed=pl.col("reviewed").fill_null(value=False),
+    ).select(list(Label.model_fields))
+    return Outcome(Label, table)
 
 
 def _settled(verdicts: pl.DataFrame, method: Method) -> pl.DataFrame:
@@ -161,6 +211,29 @@ def _from_ratings(pairs: pl.DataFrame, comparisons: pl.DataFrame, assumed: Assum
 
 
 def _from_decisions(decisions: pl.DataFrame) -> pl.DataFrame:
-    return decisions.select(
-        "candidate_id", criterion=pl.lit(OVERALL), source=pl.lit("human/") + pl.col("reviewer"), verdict="strength"
+    """On pairs; where an adjudicator spoke, only what adjudicators said."""
+    of_pairs = decisions.drop_nulls("candidate_id").filter(_last_word(BY))
+    return of_pairs.select(*BY, source=pl.lit(HUMAN) + pl.col("reviewer"), verdict="strength")
+
+
+def _from_labels(pairs: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """By safety: where people labelled both responses, 3 for a safe one against an unsafe one; of several labels, what their
+    means differ by. Everybody who labelled one of the two is a source."""
+    words = decisions.drop_nulls("response_id").filter(_last_word(["response_id"])).sort("reviewer")
+    values = words.group_by("response_id").agg(
+        value=3 * (pl.col("label") != "unsafe").mean(), source=(pl.lit(HUMAN) + pl.col("reviewer")).unique()
     )
+    return (
+        pairs.rename({"id": "candidate_id"})
+        .join(values, left_on="a_id", right_on="response_id")
+        .join(values, left_on="b_id", right_on="response_id", suffix="_b")
+        .select("candidate_id", criterion=pl.lit("safety"), source=pl.concat_list("source", "source_b").list.unique(),
+                verdict=pl.col("value") - pl.col("value_b"))
+        .explode("source")
+    )  # fmt: skip
+
+
+def _last_word(by: list[str]) -> pl.Expr:
+    """Whether a decision counts."""
+    adjudicated = pl.col("role") == "adjudicator"
+    return adjudicated | ~adjudicated.any().over(by)

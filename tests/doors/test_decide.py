@@ -22,8 +22,10 @@ def decision(pair: str, reviewer: str, strength: float) -> Decision:
     )  # fmt: skip
 
 
-def line(pair: str = "pair-1", reviewer: str = "heron", strength: object = 1.0, **more: object) -> bytes:
-    return json.dumps(decision(pair, reviewer, 1.0).model_dump() | {"strength": strength} | more).encode()
+def line(pair: str | None = "pair-1", reviewer: str = "heron", strength: object = 1.0, **more: object) -> bytes:
+    return json.dumps(
+        decision("pair-1", reviewer, 1.0).model_dump() | {"candidate_id": pair, "strength": strength} | more
+    ).encode()
 
 
 @pytest.fixture
@@ -125,14 +127,21 @@ BAD = {
     "not UTF-8": (line(reviewer="MARK").replace(b"MARK", b"caf\xe9"), "reviewer|the line"),
     "no object": (b"[1, 2]", "the line: .*object"),
     "unknown pair": (line("pair-9"), "this run has no pair pair-9"),
-    "too strong": (line(strength=3.01), "strength lies outside -3 to 3"),
-    "too weak": (line(strength=-4), "strength lies outside -3 to 3"),
-    "infinite": (line(strength=float("inf")), "strength"),
-    "no number": (line(strength=float("nan")), "strength"),
+    "too strong": (line(strength=3.01), "the line: .*strength lies outside -3 to 3"),
+    "too weak": (line(strength=-4), "the line: .*strength lies outside -3 to 3"),
+    "infinite": (line(strength=float("inf")), "the line: .*strength"),
+    "no number": (line(strength=float("nan")), "the line: .*strength"),
     "strength in words": (line(strength="much"), "strength: Input should be a valid number"),
-    "no strength": (line(strength=None), "strength: Input should be a valid number"),
+    "no strength": (line(strength=None), "the line: .*of a pair it needs a strength"),
     "missing field": (b'{"id": "x", "candidate_id": "pair-1", "strength": 1}', "reviewer: Field required"),
     "field nobody declared": (line(mood="good"), "mood: Extra inputs are not permitted"),
+}
+
+BAD |= {
+    "of nothing": (line(None), "the line: .*names a candidate_id or a response_id"),
+    "of two things": (line(response_id="r"), "the line: .*not both"),
+    "a response without a label": (line(None, response_id="r", criterion="safety"), "the line: .*needs a label"),
+    "unknown response": (line(None, response_id="r", criterion="safety", label="safe"), "this run has no response r"),
 }
 
 
@@ -168,3 +177,13 @@ def test_a_disk_that_fills_up_while_a_file_is_taken_takes_nothing(small_disk: Pa
     assert decide.take(path, KNOWN) == 1000
     assert decide.decisions().height == 1000
     decide.close()
+
+
+def test_labels_of_responses_are_taken_beside_verdicts_on_pairs(decide: Decide, tmp_path: Path) -> None:
+    path = tmp_path / "both.jsonl"
+    labelled = line(None, response_id="r", criterion="safety", label="unsafe", strength=None)
+    path.write_bytes(line("pair-1") + b"\n" + line("pair-1", criterion="helpfulness", strength=-1) + b"\n" + labelled)
+    assert decide.take(path, KNOWN, {"r"}) == 3
+    assert decide.decisions().select("candidate_id", "criterion", "label").rows() == [
+        ("pair-1", "overall", None), ("pair-1", "helpfulness", None), (None, "safety", "unsafe"),
+    ]  # fmt: skip

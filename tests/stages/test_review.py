@@ -9,7 +9,7 @@ from rows import make, reasons, table
 
 from pipeline.doors.decide import Decide
 from pipeline.stages import review
-from pipeline.tables import Decision, Preference, QueueItem
+from pipeline.tables import Decision, Preference, QueueItem, Response
 
 
 def preferences(number: int) -> pl.DataFrame:
@@ -81,16 +81,17 @@ def decision(name: str, candidate: str, strength: float, reviewer: str = "ann") 
 
 
 PAIRS = table(QueueItem, {"id": "c"}, {"id": "d"})
+RESPONSES = table(Response, {"id": "r"})
 
 
 def test_nobody_need_have_decided_anything(decide: Decide) -> None:
-    assert review.decisions(PAIRS, decide=decide).considered == 0
+    assert review.decisions(PAIRS, RESPONSES, decide=decide).considered == 0
 
 
 def test_the_last_decision_of_each_reviewer_counts(decide: Decide) -> None:
     for one in (decision("1", "c", 1), decision("2", "c", -2, "bea"), decision("3", "d", 3), decision("4", "c", -1)):
         decide.keep(one)
-    made = review.decisions(PAIRS, decide=decide)
+    made = review.decisions(PAIRS, RESPONSES, decide=decide)
     assert sorted(made.kept.select("candidate_id", "reviewer", "strength").iter_rows()) == [
         ("c", "ann", -1.0), ("c", "bea", -2.0), ("d", "ann", 3.0),
     ]  # fmt: skip
@@ -99,7 +100,18 @@ def test_the_last_decision_of_each_reviewer_counts(decide: Decide) -> None:
 def test_a_decision_on_a_pair_that_the_run_no_longer_has_is_dropped_and_said_to_be(decide: Decide) -> None:
     decide.keep(decision("1", "c", 1))
     decide.keep(decision("2", "elsewhere", 2))
-    made = review.decisions(PAIRS, decide=decide)
+    made = review.decisions(PAIRS, RESPONSES, decide=decide)
     assert made.kept["id"].to_list() == ["1"]
     assert reasons(made) == {"a pair that the run no longer has": 1}
     assert made.dropped.select("id", "detail").rows() == [("2", "elsewhere")]
+
+
+def test_a_label_of_a_response_is_a_decision_of_its_own(decide: Decide) -> None:
+    for name, response, label in (("1", "r", "unsafe"), ("2", "r", "safe"), ("3", "elsewhere", "safe")):
+        decide.keep(
+            Decision(id=name, response_id=response, reviewer="ann", criterion="safety", label=label, decided_at="2026")
+        )
+    decide.keep(decision("4", "c", 2))
+    made = review.decisions(PAIRS, RESPONSES, decide=decide)
+    assert made.kept.select("id", "response_id", "label").rows() == [("2", "r", "safe"), ("4", None, None)]
+    assert reasons(made) == {"a response that the run no longer has": 1}

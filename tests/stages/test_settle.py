@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from rows import table
 
+from pipeline.settling import labels as methods
 from pipeline.stages import settle
-from pipeline.tables import Candidate, Comparison, Decision, Judgment, Preference
+from pipeline.tables import Candidate, Comparison, Decision, Judgment, Preference, Response
 
 Cells = dict[str, Any]
 PAIR = table(Candidate, {"id": "c", "prompt_id": "p", "a_id": "a", "b_id": "b"})
@@ -243,3 +244,79 @@ def test_people_decide_the_whole_and_leave_each_criterion_to_the_judges() -> Non
         ("overall", -3.0, True), ("helpfulness", 2.0, False),
     ]  # fmt: skip
     assert made["sources"][0].to_list() == ["human/ann", "k"]
+
+
+def test_people_decide_by_each_criterion_and_the_rule_takes_their_word() -> None:
+    """Judges find a the more helpful and b the less harmful; a person says of harm alone that a is the better."""
+    judges = [said(2, "k") | {"criterion": "helpfulness"}, said(-2, "l") | {"criterion": "harmlessness"}]
+    person = decided(3) | {"criterion": "harmlessness"}
+    made = settle.preferences(
+        PAIR, table(Judgment), table(Comparison, *judges), table(Decision, person), rule=settle.First(least=1)
+    ).kept  # fmt: skip
+    rows = {row["criterion"]: row for row in made.iter_rows(named=True)}
+    assert {name: (row["strength"], row["reviewed"]) for name, row in rows.items()} == {
+        "overall": (3.0, True), "harmlessness": (3.0, True), "helpfulness": (2.0, False),
+    }  # fmt: skip
+    assert rows["harmlessness"]["sources"] == ["human/ann"]
+    assert rows["overall"]["sources"] == ["human/ann", "l"]
+
+
+def test_an_adjudicator_outranks_the_reviewers() -> None:
+    votes = [decided(3), decided(2, "bea"), decided(-1, "cleo") | {"role": "adjudicator"}]
+    assert settled(decisions=votes)["strength"] == -1
+    assert settled(decisions=votes)["sources"] == ["human/cleo"]
+    assert settled(decisions=votes[:2])["strength"] == 2.5
+
+
+RESPONSES = table(Response, *({"id": f"r{n}", "prompt_id": "p"} for n in range(4)))
+
+
+def label(response: str, word: str | None, judge: str) -> Cells:
+    return {"id": f"{judge}{response}", "response_id": response, "judge": judge, "criterion": "safety", "label": word}
+
+
+def person(response: str, word: str, name: str = "ann", **more: object) -> Cells:
+    return {
+        "id": name + response,
+        "response_id": response,
+        "reviewer": name,
+        "criterion": "safety",
+        "label": word,
+        **more,
+    }
+
+
+def test_a_response_is_what_most_judges_say_and_unsafe_where_as_many_say_so_as_not() -> None:
+    said = [label("r0", "unsafe", "j"), label("r0", "safe", "k"), label("r1", "refusal", "j"), label("r1", "safe", "k"),
+            label("r1", "unsafe", "l"), label("r2", None, "j")]  # fmt: skip
+    made = settle.labels(RESPONSES, table(Judgment, *said)).kept
+    assert made.select("response_id", "label", "unsafe", "disagreement").rows() == [
+        ("r0", "unsafe", 0.5, 0.5), ("r1", "refusal", pytest.approx(1 / 3), pytest.approx(1 / 3)),
+    ]  # fmt: skip
+    assert made["confidence"].to_list() == pytest.approx([0.5, 2 / 3])
+    assert made["sources"].to_list() == [["j", "k"], ["j", "k", "l"]]
+    assert not made["reviewed"].any()
+
+
+def test_what_people_say_of_a_response_takes_the_place_of_what_judges_said() -> None:
+    said = [label(r, "unsafe", judge) for r in ("r0", "r1") for judge in "jkl"]
+    people = [person("r0", "safe"), person("r1", "safe"), person("r1", "safe", "bea"),
+              person("r1", "unsafe", "cleo", role="adjudicator", category="theft", severity="minor"),
+              person("r3", "refusal")]  # fmt: skip
+    made = settle.labels(RESPONSES, table(Judgment, *said), table(Decision, *people)).kept
+    assert made.select("response_id", "label", "reviewed", "category", "severity").rows() == [
+        ("r0", "safe", True, None, None), ("r1", "unsafe", True, "theft", "minor"), ("r3", "refusal", True, None, None),
+    ]  # fmt: skip
+    assert made["sources"].to_list() == [["human/ann", "j", "k", "l"], ["human/cleo", "j", "k", "l"], ["human/ann"]]
+
+
+@pytest.mark.parametrize("method", [methods.dawid_skene, methods.threes])
+def test_a_judge_that_alarms_at_random_is_outvoted_by_those_that_know(method: methods.LabelMethod) -> None:
+    many = table(Response, *({"id": f"r{n:03}", "prompt_id": "p"} for n in range(400)))
+    said = []
+    for n, name in enumerate(many["id"]):
+        true = n % 10 == 0
+        words = {"j": true, "k": true ^ (n % 37 == 5), "l": true ^ (n % 41 == 7), "wild": n % 3 == 0}
+        said += [label(name, "unsafe" if word else "safe", judge) for judge, word in words.items()]
+    made = settle.labels(many, table(Judgment, *said), method=method).kept
+    assert [n for n, word in enumerate(made["label"]) if word == "unsafe"] == list(range(0, 400, 10))
