@@ -13,4 +13,4 @@ def workspace(tmp_path: Path) -> Path:
 
 
 if not importlib.util.find_spec("torch"):  # it cannot even be imported without; all of it is marked `engine`
-    collect_ignore = ["engines/test_transformers.py"]
+    collect_ignore = ["engines/test_trainers.py", "engines/test_transformers.py"]
