@@ -46,13 +46,13 @@ class Config:
 
 def configs(quadruples: pl.DataFrame, candidates: pl.DataFrame, preferences: pl.DataFrame) -> list[Config]:
     """All of them that have rows. `quadruples`: rows of `Published`, with `split`; `candidates`: of `Responded`, likewise;
-    `preferences` by single criteria."""
+    `preferences`: as settled."""
     every = [
         default(quadruples),
         Config("quadruples", quadruples, "image"),
         kto(quadruples),
         reward(quadruples),
-        listwise(quadruples, candidates),
+        listwise(quadruples, candidates, preferences),
         dual(quadruples, preferences),
         Config("candidates", candidates),
     ]
@@ -110,13 +110,16 @@ def reward(quadruples: pl.DataFrame) -> Config:
     return Config("reward", rows)
 
 
-def listwise(quadruples: pl.DataFrame, candidates: pl.DataFrame) -> Config:
-    """Best of n: all compared responses of a prompt, the best first; where none was compared, all with a score. Lists that
-    tie at the top, or that say otherwise than a published pair, are left out."""
+def listwise(quadruples: pl.DataFrame, candidates: pl.DataFrame, preferences: pl.DataFrame) -> Config:
+    """Best of n: responses of a prompt, the best first, by what the preferences settled to; or by the ratings from comparisons
+    (where there were none: by scores), if these tell of more of them. Lists that tie at the top, or that say otherwise than a
+    published pair, are left out."""
+    said = candidates.join(_settled(preferences), on="id", how="left", validate="1:1", maintain_order="left")
     compared = pl.col("rating").is_not_null().any().over("prompt_id")
-    worth = pl.when(compared).then("rating").otherwise("score")
+    said = said.with_columns(other=pl.when(compared).then("rating").otherwise("score"))
+    settled, other = (pl.col(name).is_not_null().sum().over("prompt_id") for name in ("settled", "other"))
     ranked = (
-        candidates.with_columns(worth=worth)
+        said.with_columns(worth=pl.when(settled >= other).then("settled").otherwise("other"))
         .drop_nulls("worth")
         .sort("prompt_id", "worth", "id", descending=[False, True, False])
     )
@@ -145,6 +148,13 @@ def listwise(quadruples: pl.DataFrame, candidates: pl.DataFrame) -> Config:
         "the pair says otherwise": clear.height - kept.height,
     }
     return Config("listwise", rows, None, _counts(left_out))
+
+
+def _settled(preferences: pl.DataFrame) -> pl.DataFrame:
+    """id, settled: of each response the mean strength with which it is preferred."""
+    overall = preferences.filter(pl.col("criterion") == "overall").drop_nulls("strength")
+    sides = [overall.select(id="a_id", settled="strength"), overall.select(id="b_id", settled=-pl.col("strength"))]
+    return pl.concat(sides).sort("id", "settled").group_by("id").agg(pl.col("settled").mean())
 
 
 def dual(quadruples: pl.DataFrame, preferences: pl.DataFrame) -> Config:

@@ -68,7 +68,7 @@ class Splits:
     @property
     def outside(self) -> int:
         """How many of them are off by more than the tolerance."""
-        return sum(off.deviations > TOLERANCE for off in self.off)
+        return sum(off.deviations > TOLERANCE + 1e-9 for off in self.off)
 
 
 class _Groups:
