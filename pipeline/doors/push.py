@@ -72,15 +72,19 @@ def steps(folder: Path, to: Target) -> list[str]:
 def push(folder: Path, to: Target) -> Iterator[str]:
     """Do it, and say each step once it is done. UserError: something is to be mended first; what is uploaded stays, and is not
     uploaded again. The token comes from the environment (HF_TOKEN) or from `hf auth login`."""
-    with _Hub(to.repo) as hub:
+    with _Hub(f"the push to {to.repo}") as hub:
         yield from _push(hub, folder, to)
 
 
 def fetch(repo: str, tag: str, folder: Path) -> Path:
     """Bring a published release into the folder, unless it is there whole."""
-    with _Hub(repo) as hub:
-        commit = hub.api.dataset_info(repo, revision=tag).sha or ""
-        hub.api.snapshot_download(repo, repo_type=TYPE, revision=commit, local_dir=folder)
+    named(repo)
+    with _Hub(f"bringing {repo} here") as hub:
+        tags = {t.name: t.target_commit for t in hub.api.list_repo_refs(repo, repo_type=TYPE).tags}
+        if tag not in tags:
+            raise UserError(f"{repo} has no version {tag}; it has {', '.join(tags) or 'none'}")
+        disable_progress_bars()
+        hub.api.snapshot_download(repo, repo_type=TYPE, revision=tags[tag], local_dir=folder)
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{repo} at {tag} is no release of Tetrad's: it has no {MANIFEST}")
     if wrong := [path for path, sha256 in _manifest(folder).items() if _sha256(folder / path) != sha256]:
@@ -243,8 +247,8 @@ def _few(paths: list[str]) -> str:
 class _Hub:
     """The Hub, with a token; what goes wrong there is the user's to mend, and said without the token."""
 
-    def __init__(self, repo: str) -> None:
-        self._repo, self._token = repo, get_token() or ""
+    def __init__(self, doing: str) -> None:
+        self._doing, self._token = doing, get_token() or ""
         if not re.fullmatch("[!-~]+", self._token):
             raise UserError("no token for the Hub: set the environment variable HF_TOKEN to one that may write")
         self.api = HfApi(token=self._token)
@@ -254,8 +258,8 @@ class _Hub:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, (httpx.HTTPError, OSError, RuntimeError, ValueError)):
-            what = f"{self._repo} at {self.api.endpoint} stopped: {_told(error, self._token)}"
-            raise UserError(f"{what}; what is uploaded stays") from None
+            what = f"{self._doing} at {self.api.endpoint} stopped: {_told(error, self._token)}"
+            raise UserError(f"{what}; what is done stays done") from None
 
 
 def _told(error: BaseException, token: str) -> str:

@@ -367,11 +367,11 @@ FAILURES = [
     ("card", 400, "the Hub answered 400 (as you wished, holder of Bearer <token>); mend that, and run it again"),
     ("store", 403, "the Hub answered 403 (as you wished, holder of None); this token may not write there"),
     ("commit", 409, "somebody else is changing the repository: run the same command again"),
-    ("commit", 503, "the Hub is out of order: run it again later; what is uploaded stays"),
+    ("commit", 503, "the Hub is out of order: run it again later; what is done stays done"),
     ("settings", 500, "the Hub answered 500 (as you wished, holder of Bearer <token>); the Hub is out of order"),
     ("settings", HANG_UP, "Server disconnected without sending a response.; mend that (is the Hub there?)"),
     ("tag", 429, "that was too much at once: wait 7 seconds, and run the same command again"),
-    ("tag", 500, "the Hub is out of order: run it again later; what is uploaded stays"),
+    ("tag", 500, "the Hub is out of order: run it again later; what is done stays done"),
 ]
 """In the order in which a push that is run again and again meets them."""
 
@@ -383,7 +383,7 @@ def test_whatever_fails_one_line_says_what_to_do_and_in_the_end_the_same_command
         hub.failing[kind].append(status)
     done = python(PUSH, release, *["org/tiny@v1"] * len(FAILURES), "org/tiny@v1")
     for said, (_, _, words) in zip(complaints(done), FAILURES, strict=True):
-        assert said.startswith(f"tetrad: {REPO} at {hub.url} stopped: ")
+        assert said.startswith(f"tetrad: the push to {REPO} at {hub.url} stopped: ")
         assert words in said
     assert hub.repos[REPO].tags == {"v1": hub.repos[REPO].head}
     assert sorted(hub.received) == hashes(release)
@@ -548,7 +548,8 @@ def test_a_published_release_is_fetched_by_its_tag(
     assert python(FETCH, REPO, "v1", tmp_path / "base", **way).stdout == f"{tmp_path / 'base'}\n"
     fetched = {path: c for path, c in contents(tmp_path / "base").items() if not path.startswith((".cache", ".git"))}
     assert fetched == contents(release)
-    assert "answered 404 (Invalid rev id: v3)" in complaint(python(FETCH, REPO, "v3", tmp_path / "other", **way))
+    said = complaint(python(FETCH, REPO, "v3", tmp_path / "other", **way))
+    assert said == f"tetrad: {REPO} has no version v3; it has v1, v2"
     del hub.repos[REPO].commits[hub.repos[REPO].tags["v2"]][MANIFEST]
     assert "no release of Tetrad's" in complaint(python(FETCH, REPO, "v2", tmp_path / "third", **way))
 
