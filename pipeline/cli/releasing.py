@@ -26,24 +26,29 @@ from pipeline.release.told import Model, Told
 from pipeline.stages import publish as publishing
 from pipeline.workspace import Made, Workspace
 
+Gate = Literal["manual", "auto", "none"]
 Personal = Literal["mask", "drop"]
 
 
 def publish(
     run: RunName, workspace: Place = WORKSPACE, repo: Annotated[str | None, typer.Option(help="org/name on the Hub.")] = None,
     tag: Annotated[str | None, typer.Option(help="What it is called on the Hub; by default its version.")] = None,
+    gate: Annotated[Gate, typer.Option(help="Who is let in there: manual (by hand), auto (at once) or none (no gate).")] = "manual",
+    public: Annotated[bool, typer.Option("--public", help="Make it public there, once it is verified and tagged.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done on the Hub.")] = False,
-    base: Annotated[Path | None, typer.Option(help="The folder of the release that this version builds on.")] = None,
+    base: Annotated[str | None, typer.Option(help="The release that this version builds on: its folder, or its tag on the Hub.")] = None,
     avoid: Annotated[list[Path] | None, typer.Option(help="A benchmark that nothing may be taken from: a file or folder.")] = None,
     shares: Annotated[str | None, typer.Option("--splits", help="Such as train=0.8,validation=0.1,test=0.1.")] = None,
     personal: Annotated[Personal | None, typer.Option(help="What becomes of a text with personal data.")] = None,
 ) -> None:  # fmt: skip
-    """Build the release folder; with --repo, push it to the Hub: private, gated, tagged. What is said of how to build it holds
-    until it is said anew."""
+    """Build the release folder; with --repo, push it to the Hub: private, gated, verified, tagged. What is said of how to build
+    it holds until it is said anew."""
     from pipeline.doors import push  # the Hub's client takes its time to load
 
+    if repo is not None:
+        push.named(repo)
     said = {
-        "base": base and str(base.resolve()),
+        "base": base and str(_base(Workspace(workspace), base, repo).resolve()),
         "avoid": [str(p.resolve()) for p in avoid or ()],
         "shares": shares,
         "personal": personal,
@@ -53,8 +58,20 @@ def publish(
     if repo is None:
         out.print(f"to push it: tetrad publish {run} --repo org/name", highlight=False)
         return
-    for step in push.steps(folder, repo, tag) if dry_run else push.push(folder, repo, tag):
+    to = push.Target(repo, tag, gate, public)
+    for step in push.steps(folder, to) if dry_run else push.push(folder, to):
         out.print(("would " if dry_run else "") + step, highlight=False, soft_wrap=True)
+
+
+def _base(workspace: Workspace, base: str, repo: str | None) -> Path:
+    """The folder of the release that is built on; one on the Hub is brought here."""
+    from pipeline.doors import push
+
+    if Path(base).is_dir():
+        return Path(base)
+    if repo is None:
+        raise UserError(f"--base {base}: there is no such folder; for a version on the Hub, say its --repo too")
+    return push.fetch(repo, base, workspace.folder / "releases" / f"{repo.replace('/', '--')}@{base}")
 
 
 def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None) -> Path:

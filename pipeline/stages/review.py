@@ -217,7 +217,9 @@ def _error(criterion: Criterion, stratum: str | None, pairs: pl.DataFrame, gold:
     blind = left.filter(
         ~pl.col("share").is_in(speaking["share"].implode())
     ).height  # of a share so small that nothing was drawn
-    single = float(audited["alone"].cast(pl.Float64).sum()) / audited.height  # what several saw is called wrong falsely more seldom
+    single = (
+        float(audited["alone"].cast(pl.Float64).sum()) / audited.height
+    )  # what several saw is called wrong falsely more seldom
     known = replace(by, low=by.low * single) if by else bounds.KNOWN
     whole = audited.height == speaking.height
     worst = (bounds.most_wrong_of_all(groups, known) if whole else _growing(groups, known)) + blind
