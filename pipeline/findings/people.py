@@ -9,7 +9,7 @@ from pipeline.findings import Tables, counts, number
 from pipeline.tables import Decision, frame
 from pipeline.workspace import Made
 
-ERRORS = "label_error"
+ERRORS = "label_errors"
 """The table whose notes say how many labels are wrong, and how surely."""
 
 

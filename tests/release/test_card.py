@@ -133,7 +133,7 @@ def test_an_estimate_of_wrong_labels_is_printed_where_there_is_one(tmp_path: Pat
     blobs = Blobs(tmp_path / "images")
     of = frames(blobs, 3)
     made = pages(of)
-    made.append(type(made[0])(99, "label_error", "review", "LabelError", "k", "s", 1, 1, {}, {}, 0, 0.0, notes=[said]))
+    made.append(type(made[0])(99, "label_errors", "review", "LabelError", "k", "s", 1, 1, {}, {}, 0, 0.0, notes=[said]))
     publish.release(of, made=made, images=blobs, folder=tmp_path / "release", name="small")
     assert said in section(tmp_path / "release", "Human review")
     assert "not been estimated" not in body(tmp_path / "release")
