@@ -17,6 +17,8 @@ OPENING = 8
 _HARM = {"harmful": 2.0, "borderline": 1.5}
 _RAREST = 3.0
 """A class matters at most so many times what a common one does."""
+MOST = 3000
+"""Of what people decided, so much teaches, drawn by chance: the time grows with its cube."""
 _LEAST = 0.01
 """However sure judges are."""
 
@@ -115,10 +117,11 @@ def _of_labels(
 
 def _learnt(features: Callable[[], Sparse], guess: Floats, seen: pl.Series, names: pl.Series) -> Floats:
     """The chances by what was `seen` (null: not), or the guesses where nothing was."""
-    items = np.flatnonzero(seen.is_not_null().to_numpy())
-    if not len(items):
+    known = np.flatnonzero(seen.is_not_null().to_numpy())
+    if not len(known):
         return guess
     draw = np.array([chance("learner", name).random() for name in names])
+    items = known[np.argsort(draw[known], kind="stable")[:MOST]]
     learner = Learner(features(), guess, draw)
-    learner.add(items, seen.drop_nulls().to_numpy())
+    learner.add(items, seen.gather(items).to_numpy())
     return learner.chances()
