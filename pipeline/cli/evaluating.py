@@ -32,7 +32,9 @@ Chosen = Annotated[list[str] | None, typer.Option("--judge", help="This judge al
 Most = Annotated[str | None, typer.Option(help="Stop when it has cost this, over all sittings: 50USD.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")]
 
-evaluate = typer.Typer(no_args_is_help=True, help="How good judges and labels are: judges, injections, labels, routing.")
+evaluate = typer.Typer(
+    no_args_is_help=True, help="How good judges and labels are: judges, injections, labels, routing."
+)
 
 
 @evaluate.command()
