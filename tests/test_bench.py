@@ -131,3 +131,12 @@ def test_settling_is_measured_at_two_sizes() -> None:
     found = figures(run("settle.py", "--quick"))
     assert found["quadruples_12k"] > found["quadruples_1k"] > 0
     assert found["settle_12k"] > 0
+
+
+@pytest.mark.slow
+def test_a_release_is_measured_beside_pyarrow_and_datasets() -> None:
+    found = figures(run("release.py", "--quick"))
+    assert list(found)[:4] == [
+        "release_vs_pyarrow", "release_vs_datasets", "release_rss_10k_vs_2k", "chunks_unchanged_after_1pct",
+    ]  # fmt: skip
+    assert found["chunks_unchanged_after_1pct"] >= 0.95
