@@ -20,6 +20,8 @@ from pipeline.cli import (
     released,
     releasing,
     reporting,
+    reviewing,
+    routing,
     running,
     taxonomy,
 )
@@ -36,7 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "plan": running.plan,
     "trace": looking.trace_row,
     "report": reporting.report,
-    "review": releasing.review,
+    "review": reviewing.review,
     "publish": releasing.publish,
     "retry": keeping.retry,
     "forget": keeping.forget_image,
@@ -47,6 +49,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 evaluating.evaluate.command("labels")(labelling.labels)
+evaluating.evaluate.command("routing")(routing.routing)
 app.add_typer(evaluating.evaluate, name="evaluate")
 app.add_typer(keeping.store, name="store")
 app.add_typer(released.group, name="release")
