@@ -20,7 +20,7 @@ from pipeline.workspace import Made
 _HERE = Path(__file__).parent
 SAMPLES = 8
 CHARTS = ("safe_rates", "safe_by_class", "scores", "leanings", "agreements", "strengths", "lengths")
-ASIDE = ("Shortfall", "SafeRate", "JudgeReport", "QueueItem")
+ASIDE = ("Shortfall", "SafeRate", "JudgeReport", "QueueItem", "Risk", "LabelError")
 """Rows that tell of the line, and are not on it."""
 LINE = ("collect", "question", "sample", "judge", "settle", "review", "pair")
 
@@ -80,7 +80,7 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
         shape=pairs.shape(tables),
         charts={name: Markup(getattr(charted, name)(tables)) for name in CHARTS},  # noqa: S704 -- they escape what they print
         review=people.review(tables),
-        errors=people.error_lines(last),
+        errors=people.errors(tables),
         spent=spending.spending(last, models),
         samples=samples(tables, images, SAMPLES),
     )
@@ -97,7 +97,9 @@ def _template() -> jinja2.Template:
 
 def stamp(head: Head, made: Sequence[Made], models: Catalogue) -> str:
     """What a report is made from, hashed: its tables, prices and code. It stands in the report's head."""
-    digest = hashlib.sha256(f"{head} {[(m.sha256, m.seconds) for m in made]} {spending.spending(made, models)}".encode())
+    digest = hashlib.sha256(
+        f"{head} {[(m.sha256, m.seconds) for m in made]} {spending.spending(made, models)}".encode()
+    )
     for path in sorted([Path(charts.__file__), *_HERE.glob("*.*"), *Path(classes.__file__).parent.glob("*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
