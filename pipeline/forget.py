@@ -172,6 +172,8 @@ class _Forgetting:
         decisions = sum(self._cleared(path) for path in self._folder.glob("runs/*/*.jsonl"))
         touched = {run for run, tables in held.items() if any(rows.any() for _, rows in tables)}
         releases = [path for path in self._folder.glob("releases/*/") if self._released(path, touched)]
+        for path in releases:
+            path.with_name(f"{path.name}.dropped.parquet").unlink(missing_ok=True)
         for path in [
             *releases,
             *self._folder.glob("releases/*.aside"),
@@ -179,6 +181,9 @@ class _Forgetting:
             self._folder / "logs",
         ]:
             shutil.rmtree(path, ignore_errors=True)
+        for page in self._folder.glob("runs/*/report.html"):  # made anew at the run's next end
+            if self._ids & _words(page.read_text(encoding="utf-8")):
+                page.unlink()
         tables = sum(_deleted(run, tables) for run, tables in held.items() if run in touched)
         self._captions()
         for blobs in (self._images, self._originals):

@@ -142,6 +142,10 @@ class Catalogue:
             raise UserError(f"unknown model {name!r}; {' and '.join(map(str, self._paths))} know {known}")
         return self._models[name]
 
+    def get(self, name: str) -> Model | None:
+        """The model, if it is known."""
+        return self._models.get(name)
+
     def check(self, names: set[str]) -> None:
         """Find what is missing before anything is asked: unknown models, keys that are not set or cannot be keys."""
         for name in sorted(names):
@@ -156,8 +160,9 @@ class Catalogue:
         return {secret for m in self._models.values() if m.key and (secret := m.secret())}
 
     def releasable(self, names: set[str]) -> None:
-        """Find a model whose terms forbid that a release holds its outputs, or rests on them."""
-        for name in sorted(names):
+        """Find a model whose terms forbid that a release holds its outputs, or rests on them. A name that the catalogue does not
+        know came with answers that were given: their licence speaks for them."""
+        for name in sorted(names & self._models.keys()):
             terms = self[name].terms
             if terms and not (terms.publish and terms.train):
                 what = "published" if not terms.publish else "trained on"

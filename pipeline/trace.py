@@ -9,6 +9,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from pipeline.doors.replies import Replies
+from pipeline.release.folder import MANIFEST, Folder
 from pipeline.requests import Failure
 from pipeline.workspace import Workspace
 
@@ -28,12 +29,13 @@ class Story:
     """Follows ids through one run's tables."""
 
     def __init__(self, workspace: Workspace, run: str) -> None:
-        folder = workspace.existing(run)
         self._tables: dict[str, pl.DataFrame] = {}
         for made in workspace.made(run):  # of two of one name the last, and in its place: some share their ids
             self._tables.pop(made.name, None)
             self._tables[made.name] = workspace.table(run, made)
-        self._dropped = [pl.read_parquet(p) for p in sorted(folder.glob("*.dropped.parquet"))]
+        release = workspace.folder / "releases" / run
+        self._release = Folder(release) if (release / MANIFEST).is_file() else None
+        self._dropped = workspace.dropped(run)
         self._replies = Replies(workspace.folder, write=False)
 
     def tell(self, row_id: str) -> Tree | None:
@@ -42,13 +44,28 @@ class Story:
             if "id" in table.columns:
                 found = table.filter(pl.col("id").str.starts_with(row_id))
                 if found.height:
-                    return self._row(name, found.row(0, named=True), set())
+                    tree = self._row(name, found.row(0, named=True), set())
+                    if name in ("quadruples", "balanced"):
+                        tree.add(Text(self._published(found["id"][0])))
+                    return tree
         for table in self._dropped:
             for row in table.filter(pl.col("id").str.starts_with(row_id)).iter_rows(named=True):
                 return Tree(
                     Text(_plain(f"dropped from {row['stage']}: {row['reason']} ({row['detail'] or row['id']})"))
                 )
         return None
+
+    def _published(self, row_id: str) -> str:
+        """Where a quadruple stands in the run's release, or why it does not."""
+        if self._release is None:
+            return "published: not yet"
+        version, rows = self._release.version, self._release.rows("quadruples")
+        for row in rows.filter(pl.col("id") == row_id).iter_rows(named=True):
+            return f"published: in v{version}, split {row['split']}, since v{row['since']}"
+        reasons = [
+            t.filter(pl.col("id") == row_id, pl.col("stage") == "release")["reason"].to_list() for t in self._dropped
+        ]
+        return f"published: not in v{version}: {next((r[0] for r in reasons if r), 'built before it was made')}"
 
     def _row(self, name: str, row: dict[str, Any], seen: set[str]) -> Tree:
         tree = Tree(f"[bold]{name}[/] {row['id']}")

@@ -91,10 +91,16 @@ def test_counts_add_up_from_table_to_table(ran: Place) -> None:
 
 def test_a_release_holds_the_quadruples(ran: Place) -> None:
     release = ran.workspace / "releases" / "tiny-tiny"
-    published = pl.read_parquet(release / "data" / "*.parquet")
+    published = pl.read_parquet(release / "quadruples" / "*.parquet").sort("id")
     quadruples = ran.table("quadruples").sort("id")
     assert published["id"].to_list() == quadruples["id"].to_list()
     assert published["chosen"].to_list() == quadruples["chosen"].to_list()
+    given = ran.table("given").select(seed="id", asked="question")
+    assert (
+        published.join(given, on="seed")
+        .select("question")
+        .equals(published.join(given, on="seed").select(question="asked"))
+    )
     assert published["question"].is_in(QUESTIONS).all()
     assert FAILING not in published["question"].to_list()
     assert "**Unreviewed.**" in (release / "README.md").read_text()

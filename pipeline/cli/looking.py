@@ -42,7 +42,7 @@ def show(
     place = Workspace(workspace)
     made = place.made(run)
     if table == "dropped":
-        parts = [pl.read_parquet(p) for p in sorted(place.run(run).glob("*.dropped.parquet"))]
+        parts = place.dropped(run)
         frame = pl.concat(parts) if parts else pl.DataFrame()
     else:
         found = [m for m in made if m.name == table]

@@ -1,8 +1,11 @@
 """publish: a run becomes a release."""
 
 import contextlib
+import json
+import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import polars as pl
 import typer
@@ -11,30 +14,68 @@ from pipeline.cli.options import WORKSPACE, Place, RunName
 from pipeline.cli.terminal import err, out
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.decide import Decide
+from pipeline.doors.forgotten import ForgottenImages
+from pipeline.doors.log import whole
+from pipeline.doors.replies import Replies
 from pipeline.errors import UserError
+from pipeline.findings import makers
 from pipeline.models import catalogue
+from pipeline.release.folder import Folder
+from pipeline.release.splits import SHARES, shares_of
+from pipeline.release.told import Model, Told
 from pipeline.stages import publish as publishing
-from pipeline.workspace import Workspace
+from pipeline.workspace import Made, Workspace
+
+Gate = Literal["manual", "auto", "none"]
+Personal = Literal["mask", "drop"]
 
 
 def publish(
     run: RunName, workspace: Place = WORKSPACE, repo: Annotated[str | None, typer.Option(help="org/name on the Hub.")] = None,
-    tag: Annotated[str, typer.Option(help="The release's version.")] = "v0.1.0",
+    tag: Annotated[str | None, typer.Option(help="What it is called on the Hub; by default its version.")] = None,
+    gate: Annotated[Gate, typer.Option(help="Who is let in there: manual (by hand), auto (at once) or none (no gate).")] = "manual",
+    public: Annotated[bool, typer.Option("--public", help="Make it public there, once it is verified and tagged.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done on the Hub.")] = False,
+    base: Annotated[str | None, typer.Option(help="The release that this version builds on: its folder, or its tag on the Hub.")] = None,
+    avoid: Annotated[list[Path] | None, typer.Option(help="A benchmark that nothing may be taken from: a file or folder.")] = None,
+    shares: Annotated[str | None, typer.Option("--splits", help="Such as train=0.8,validation=0.1,test=0.1.")] = None,
+    personal: Annotated[Personal | None, typer.Option(help="What becomes of a text with personal data.")] = None,
 ) -> None:  # fmt: skip
-    """Build the release folder; with --repo, push it to the Hub: private, gated, tagged."""
+    """Build the release folder; with --repo, push it to the Hub: private, gated, verified, tagged. What is said of how to build
+    it holds until it is said anew."""
     from pipeline.doors import push  # the Hub's client takes its time to load
 
-    folder = release(Workspace(workspace), run)
+    if repo is not None:
+        push.named(repo)
+    said = {
+        "base": base and str(_base(Workspace(workspace), base, repo).resolve()),
+        "avoid": [str(p.resolve()) for p in avoid or ()],
+        "shares": shares,
+        "personal": personal,
+    }
+    folder = release(Workspace(workspace), run, said if any(said.values()) else None)
+    tag = tag or f"v{Folder(folder).version}"
     if repo is None:
         out.print(f"to push it: tetrad publish {run} --repo org/name", highlight=False)
         return
-    for step in push.steps(folder, repo, tag) if dry_run else push.push(folder, repo, tag):
+    to = push.Target(repo, tag, gate, public)
+    for step in push.steps(folder, to) if dry_run else push.push(folder, to):
         out.print(("would " if dry_run else "") + step, highlight=False, soft_wrap=True)
 
 
-def release(workspace: Workspace, name: str) -> Path:
-    """Build the release folder, unless it is there."""
+def _base(workspace: Workspace, base: str, repo: str | None) -> Path:
+    """The folder of the release that is built on; one on the Hub is brought here."""
+    from pipeline.doors import push
+
+    if Path(base).is_dir():
+        return Path(base)
+    if repo is None:
+        raise UserError(f"--base {base}: there is no such folder; for a version on the Hub, say its --repo too")
+    return push.fetch(repo, base, workspace.folder / "releases" / f"{repo.replace('/', '--')}@{base}")
+
+
+def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None) -> Path:
+    """Build the release folder, unless it is there. `said`: how, from now on; none: as it was said last."""
     made = workspace.made(name)
     folder = workspace.folder / "releases" / name
     if workspace.private(name):
@@ -48,13 +89,49 @@ def release(workspace: Workspace, name: str) -> Path:
                 "the lead's page, before anything is released"
             )
     catalogue().releasable(publishing.models([pl.scan_parquet(workspace.path(name, m)) for m in made]))
-    new = not publishing.holds(folder, made)
+    remembered = folder.with_name(f"{name}.plan.json")
+    if said is None:
+        said = json.loads(remembered.read_text(encoding="utf-8")) if remembered.is_file() else {}
+    plan = replace(_plan(said, folder), told=_told(workspace, name, made))
+    new = not publishing.holds(folder, made, plan)
     if new:
         tables = {m.name: workspace.table(name, m) for m in made}
         if tables["quadruples"].is_empty():
             raise UserError(
                 f"the run {name} made no quadruples, so there is nothing to release: `tetrad status {name}` says why"
             )
-        publishing.release(tables, made=made, images=Blobs(workspace.folder / "images"), folder=folder, name=name)
-    err.print(f"release {'built' if new else 'is there already'}: {folder}", highlight=False, soft_wrap=True)
+        publishing.release(
+            tables, made=made, images=Blobs(workspace.folder / "images"), folder=folder, name=name, plan=plan,
+            forgotten=frozenset(ForgottenImages(workspace.folder)), dropped={i: why for table in workspace.dropped(name) for i, why in table.select("id", "reason").iter_rows()},
+        )  # fmt: skip
+    if any(said.values()):
+        with whole(remembered) as file:
+            file.write(json.dumps(said).encode())
+    version = Folder(folder).version
+    err.print(
+        f"release {'built' if new else 'is there already'}: {folder} (v{version})", highlight=False, soft_wrap=True
+    )
     return folder
+
+
+def _told(workspace: Workspace, name: str, made: list[Made]) -> Told:
+    """What the card says of the models, as they were asked, and whom to write to ($TETRAD_CONTACT)."""
+    known, replies = catalogue(), Replies(workspace.folder, write=False)
+    tables = {m.name: pl.scan_parquet(workspace.path(name, m)) for m in made}
+    found = {}
+    for model, request in makers.requests(tables).items():
+        kept = replies.kept(request)
+        entry = known.get(model)
+        terms = f"{entry.terms.source}, read {entry.terms.date}" if entry and entry.terms else None
+        identity = (kept.revision if kept else None) or (entry.identity if entry else model)
+        found[model] = Model(identity, entry.licence if entry else None, terms)
+    return Told(found, os.environ.get("TETRAD_CONTACT", "").strip() or None)
+
+
+def _plan(said: dict[str, Any], folder: Path) -> publishing.Plan:
+    base = Path(said["base"]) if said.get("base") else None
+    if base and base.resolve() == folder.resolve():
+        raise UserError(f"--base {base} is the folder that is written: copy it elsewhere, and build on the copy")
+    avoid = tuple(map(Path, said.get("avoid") or ()))
+    text = said.get("shares")
+    return publishing.Plan(base, avoid, shares_of(text) if text else SHARES, said.get("personal") or "mask")

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-import polars as pl
 import typer
 from rich.table import Table as Grid
 from rich.text import Text
 
 from pipeline import __version__, planning, recipes
 from pipeline.backends import LOG
+from pipeline.cli import reporting
 from pipeline.cli.looking import status
 from pipeline.cli.options import (
     WORKSPACE,
@@ -35,10 +35,10 @@ from pipeline.cli.terminal import err, harmless, out
 from pipeline.errors import Halt, Interrupted, UserError
 from pipeline.models import catalogue
 from pipeline.progress import Lines, duration, heard
+from pipeline.release.folder import Folder
 from pipeline.requests import AnyRequest
 from pipeline.run import LINE, Run
 from pipeline.sources import Source, of
-from pipeline.stages import publish as publishing
 from pipeline.workspace import Workspace
 from pipeline.writers import given
 
@@ -65,11 +65,12 @@ def run(
             err.print(f"the run {line.name} is private: there is no release", highlight=False)
         elif halt is None and until in (None, "publish"):
             release(Workspace(workspace), line.name)
+        reporting.after(Workspace(workspace), line.name)
     status(line.name, workspace)
     spent = f" and cost {lines.cost:.4f} USD" if lines.cost else ""
     err.print(f"models were asked {lines.asked} times{spent}", highlight=False)
     if samples and (folder := Workspace(workspace).folder / "releases" / line.name).is_dir():
-        _samples(folder / publishing.DATA, samples)
+        _samples(Folder(folder), samples)
     if halt and halt.code:
         raise typer.Exit(halt.code)
 
@@ -90,9 +91,9 @@ def _build(line: Run[Any]) -> Halt | None:
     return halt
 
 
-def _samples(path: Path, number: int) -> None:
+def _samples(release: Folder, number: int) -> None:
     columns = ["subcategory", "kind", "question", "chosen", "rejected", "strength", "confidence"]
-    rows = pl.read_parquet(path, columns=columns)
+    rows = release.rows("quadruples").select(columns)
     for row in rows.gather_every(max(1, rows.height // number)).head(number).iter_rows(named=True):
         grid = Grid(show_header=False, box=None, padding=(0, 1))
         for column, value in row.items():

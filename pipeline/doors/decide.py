@@ -5,6 +5,7 @@ Reading takes no lock: `tetrad run` settles with what stands in the log while pe
 
 import json
 from collections.abc import Iterable, Iterator, Set
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +21,9 @@ from pipeline.tables import Decision, frame
 class Decide:
     """The log of one run's review. Who writes holds the run's lock; UserError: another process does."""
 
-    def __init__(self, folder: Path, *, write: bool) -> None:
+    def __init__(self, folder: Path, *, write: bool, takes: bool = False) -> None:
+        """`takes`: what was decided elsewhere may be given to it, although nothing else is written."""
+        self._folder = folder if takes else None
         self._lock = Lock(folder) if write else None
         self._log = Log(folder / "decisions.jsonl", write=write)
 
@@ -52,6 +55,12 @@ class Decide:
         made = (one if isinstance(one, Entry) else Given(by=one.reviewer, decision=one) for one in said)
         self._log.append(*(entry.model_dump_json().encode() for entry in made))
         self._log.sync()
+
+    def give(self, *decisions: Decision) -> None:
+        """Keep decisions that were made elsewhere, unless it takes none. UserError: a review is under way."""
+        if self._folder and decisions:
+            with closing(Decide(self._folder, write=True)) as door:
+                door.keep(*decisions)
 
     def take(self, path: Path, pairs: Set[str], responses: Set[str] = frozenset()) -> int:
         """Take a file of decisions (JSON lines) in, all or none: each line a `Decision`, or a page of `--export` with its

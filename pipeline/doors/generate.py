@@ -116,6 +116,31 @@ class Generate:
         self._ask_owed(turn)
         return gather(into, self._read(turn, read, into))
 
+    def given(
+        self, rows: pl.DataFrame, ask: Ask, reply: Callable[[Cells], Reply],
+        read: Callable[[Cells, str, Reply], Iterable[R | Dropped]], into: type[R], *, source: str,
+    ) -> Outcome:  # fmt: skip
+        """Replies that somebody else got: each row holds one, and `reply(row)` makes it. They are kept as if they had just come,
+        under the ids of their requests to models of this `source`, and read like all others. Nobody is asked."""
+
+        def parts() -> Iterator[Outcome]:
+            for part in rows.iter_slices(CHUNK):
+                asked = [(cells, ask(cells)) for cells in part.iter_rows(named=True)]
+                names = [request_id(request, f"{request.model} by {source}") for _, request in asked]
+                for owed, name, (cells, request) in zip(
+                    self._replies.missing(pl.Series(names, dtype=pl.String)), names, asked, strict=True
+                ):
+                    if owed:
+                        self._replies.keep(name, f"{request.model} by {source}", request, reply(cells), run=self._run)
+                kept = self._replies.many(names)
+                made = [
+                    row for name, (cells, _) in zip(names, asked, strict=True) for row in read(cells, name, kept[name])
+                ]
+                yield outcome(into, made)
+            self._replies.sync()
+
+        return gather(into, parts())
+
     def _plan(self, rows: pl.DataFrame, ask: Ask) -> pl.DataFrame:
         parts = [pl.DataFrame(schema=PLAN)]
         for start in range(0, rows.height, CHUNK):
@@ -290,6 +315,7 @@ class Generate:
         asking.owed += owed
         asking.tokens_in += reply.tokens_in or 0
         asking.tokens_out += reply.tokens_out or 0
+        asking.answering = round(asking.answering + (reply.seconds or 0), 3)
 
     def costs(self, request_ids: pl.Series) -> pl.DataFrame:
         """id and cost (US dollars) of those of these requests whose price is known."""

@@ -17,11 +17,11 @@ Rule = Callable[[pl.DataFrame, pl.DataFrame], Choose]
 """(responses, judgments) → how to choose, knowing the whole run."""
 
 
-def scored(responses: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
-    """id, prompt_id, respondent, score: the judges' mean; label: what most safety judges say, unsafe where as many say so as not.
-    By prompt and id."""
+def scored(responses: pl.DataFrame, judgments: pl.DataFrame, labels: pl.DataFrame | None = None) -> pl.DataFrame:
+    """id, prompt_id, respondent, score: the judges' mean; label: the settled one; without `labels`, what most safety judges say,
+    unsafe where as many say so as not. By prompt and id."""
     scores = judgments.sort("judge", "criterion").group_by("response_id").agg(pl.col("score").mean())
-    labels = labelled(judgments)
+    labels = labelled(judgments) if labels is None else labels.select("response_id", "label")
     joined = responses.join(scores, left_on="id", right_on="response_id", how="left", validate="m:1").join(
         labels, left_on="id", right_on="response_id", how="left", validate="m:1"
     )

@@ -4,6 +4,7 @@ What is listed is kept first; of it, what is wanted is fetched; each image is ch
 with those that show the same.
 """
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -51,12 +52,13 @@ HELD = 200_000
 
 def wanted(
     *, sources: tuple[Source, ...], taxonomy: Taxonomy, fetch: Fetch, generate: Generate | None = None,
-    retrieval: Retrieval | None = None, per_subcategory: int | None = None, limit: int | None = None,
+    retrieval: Retrieval | None = None, per_subcategory: int | None = None, limit: int | None = None, only_named: bool = False,
 ) -> Outcome:  # fmt: skip
     """What is to be fetched of all that the sources list: at most `per_subcategory` of each subcategory, those that rank
     best for a keyword where the source has embeddings, and else drawn by key. Images without a class are wanted where
     `retrieval` can place them by what they show, as many as of all subcategories together. In turn one of each
-    subcategory, so that `limit` cuts a spread-out prefix."""
+    subcategory, so that `limit` cuts a spread-out prefix. With `only_named` none is to be fetched (`unfetched`), and classes of
+    which no images may be collected count too, unless no text may be written of them either."""
     if len({source.name for source in sources}) < len(sources):
         raise UserError(f"two sources have one name: {', '.join(s.name for s in sources)}; give them different ones")
     left, parts = _Left(), [pl.DataFrame(schema=_CANDIDATE)]
@@ -66,7 +68,7 @@ def wanted(
         if isinstance(source, Embedded) and retrieval and generate:
             ranked = _ranked(source, retrieval, taxonomy, generate, per_subcategory)
         unclassed = None if retrieval and ranked is None else "not among the best" if retrieval else "no class"
-        parts.append(_candidates(listing, taxonomy, left, per_subcategory, ranked, unclassed))
+        parts.append(_candidates(listing, taxonomy, left, per_subcategory, ranked, unclassed, only_named=only_named))
     chosen = _in_turn(pl.concat(parts), taxonomy)
     if limit is not None and chosen.height > limit:
         left.add(chosen.slice(limit), "beyond the limit")
@@ -110,11 +112,12 @@ _CANDIDATE: dict[str, Any] = Wanted.columns() | {"luck": pl.Float64()}
 
 
 def _candidates(
-    listing: Listing, taxonomy: Taxonomy, left: _Left, most: int | None, ranked: pl.DataFrame | None, unclassed: str | None
+    listing: Listing, taxonomy: Taxonomy, left: _Left, most: int | None, ranked: pl.DataFrame | None, unclassed: str | None,
+    *, only_named: bool,
 ) -> pl.DataFrame:  # fmt: skip
     """The candidates of one listing, which streams by; of each subcategory at most `most`. `ranked`: index in the listing,
     subcategory, keyword, similarity; `unclassed`: why an image without a class is not wanted, if it is not."""
-    allowed = [leaf for leaf in taxonomy.leaves if taxonomy.allows(leaf, images=True)]
+    allowed = [leaf for leaf in taxonomy.leaves if taxonomy.allows(leaf, images=not only_named)]
     raw, leaf = pl.col("subcategory"), pl.col("leaf")
     verdict = (
         pl.when(raw.is_not_null() & leaf.is_null()).then(pl.lit("no class"))
@@ -224,6 +227,29 @@ def images(wanted: pl.DataFrame, *, sources: tuple[Source, ...], fetch: Fetch) -
     while part := list(islice(made, CHUNK)):
         parts.append(outcome(Image, (_image(row, got, fetch, seen) for row, got in part)))
     return _merged(gather(Image, parts))
+
+
+def unfetched(wanted: pl.DataFrame) -> Outcome:
+    """Each wanted image by its address alone: nobody here sees it, and a release names where it lies. Of one address the first
+    stays."""
+    left = [
+        Dropped(stage="images", id=f"{row['source']}/{row['key']}", reason=reason, detail=None, subcategory=row["subcategory"])
+        for reason, part in (
+            ("no address", wanted.filter(pl.col("url").is_null())),
+            ("the same address", wanted.drop_nulls("url").filter(~pl.col("url").is_first_distinct())),
+        )
+        for row in part.iter_rows(named=True)
+    ]  # fmt: skip
+    once = wanted.drop_nulls("url").filter(pl.col("url").is_first_distinct())
+    names = pl.Series([hashlib.sha256(url.encode()).hexdigest() for url in once["url"]], dtype=pl.String)
+    nothing = {name: pl.lit("") for name in ("fingerprint", "original_sha256")} | {
+        "width": pl.lit(0),
+        "height": pl.lit(0),
+    }
+    texts = {name: pl.lit(None, pl.String) for name in ("retrieved_at", "manners")}
+    made = once.with_columns(id=names, group=names, changes=pl.lit([], pl.List(pl.String)), **nothing, **texts)
+    columns = [pl.col(name).cast(kind) for name, kind in Image.columns().items()]
+    return Outcome(Image, made.select(columns), frame(left, Dropped))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """judge: prompts, responses → judgments (one response, one criterion), candidates, comparisons (two responses), contests
 (comparisons in rounds) and their finals, judge_report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -15,6 +15,8 @@ from pipeline.contests.top_and_bottom import TopAndBottom
 from pipeline.doors.generate import Generate
 from pipeline.judges import Judge, ListJudge, PairJudge, report
 from pipeline.judges.panel import AnyJudge, heard, seats
+from pipeline.judges.safety import Finding, Safety, found
+from pipeline.requests import Answer, Chat, Message, Reply, failed
 from pipeline.rules import Rule, scored
 from pipeline.rules.safety_groups import safety_groups
 from pipeline.statistics.bradley_terry import Assumed
@@ -39,11 +41,14 @@ _ASKED: dict[str, Any] = {"item": pl.String(), "judge": pl.Int64()}
 
 
 def judgments(
-    prompts: pl.DataFrame, responses: pl.DataFrame, *, judges: tuple[Judge | ListJudge, ...], generate: Generate,
-    voices: int | None = None,
+    prompts: pl.DataFrame, responses: pl.DataFrame, *, judges: tuple[Judge | ListJudge, ...] = (), generate: Generate,
+    voices: int | None = None, given: pl.DataFrame | None = None, source: str = "given",
 ) -> Outcome:  # fmt: skip
     """Every judge's score of every response; with `voices`, of each criterion only so many judges', and the others stand in for
-    those that refuse. A response without text is left out, for each judge."""
+    those that refuse. A response without text is left out, for each judge.
+
+    `given`: besides, safety labels of somebody else's judges, a table of response_id, judge and label (safe, unsafe, refusal),
+    one of a judge on a response; they are kept as replies of models of the judges' names by this `source`."""
     answered = responses.filter(pl.col("text").is_not_null())
     alone = _shown(prompts, answered).rename({"id": "response_id"}).with_columns(item="response_id")
     asked = _asked(judges, voices, alone["item"], answered["prompt_id"].unique(maintain_order=True))
@@ -52,7 +57,8 @@ def judgments(
     silent = [Dropped(stage="judgments", id=r["id"], reason=f"no answer: {r['error']}", detail=None)
               for r in responses.filter(pl.col("text").is_null()).iter_rows(named=True)]  # fmt: skip
     nothing = Outcome(Judgment, frame([], Judgment), frame(silent, Dropped))
-    return gather(Judgment, [made, *[nothing] * len(seats(judges, voices))])
+    told = [] if given is None else [_given(prompts, responses, given, source, generate)]
+    return gather(Judgment, [made, *[nothing] * len(seats(judges, voices)), *told])
 
 
 def _shown(prompts: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
@@ -85,11 +91,58 @@ def _asked(judges: Sequence[AnyJudge], voices: int | None, items: pl.Series, pro
     return pl.concat([pl.DataFrame(schema=_ASKED), *parts])
 
 
-def candidates(responses: pl.DataFrame, judgments: pl.DataFrame, *, rule: Rule) -> Outcome:
-    """The pairs worth comparing, by a rule. A prompt for which it finds none is dropped, with the rule's reason."""
+def _given(
+    prompts: pl.DataFrame, responses: pl.DataFrame, labels: pl.DataFrame, source: str, generate: Generate
+) -> Outcome:
+    """As they are."""
+    shown = _shown(prompts, responses).rename({"id": "response_id"})
+    respondents = responses.select("respondent", response_id="id")
+    known = labels.join(shown, on="response_id", validate="m:1", maintain_order="left").join(
+        respondents, on="response_id", validate="m:1", maintain_order="left"
+    )
+    places = {name: place for place, name in enumerate(sorted(set(responses["respondent"])))}
+
+    def ask(row: Cells) -> Chat:
+        seen = (row["image"],) if row["image"] else ()
+        question = Message(role="user", text=row["question"], images=seen)
+        answer = Message(role="assistant", text=row["text"] or "")
+        return Chat(model=row["judge"], messages=(question, answer), number=places[row["respondent"]])
+
+    def reply(row: Cells) -> Reply:
+        return Reply(result=Answer(text=row["label"])) if row["label"] else failed("no_answer")
+
+    def read(row: Cells, request_id: str, reply: Reply) -> Iterator[Judgment]:
+        said = reply.result.text.strip().lower() if isinstance(reply.result, Answer) else ""
+        finding = Finding(said == "unsafe", -3.0 if said == "unsafe" else 3.0, "full" if said == "refusal" else None)
+        known = said in ("safe", "unsafe", "refusal")
+        yield found(
+            Safety(row["judge"], row["judge"]),
+            row | {"id": row["response_id"]},
+            request_id,
+            reply,
+            finding if known else "no_verdict",
+        )
+
+    made = generate.given(known, ask, reply, read, Judgment, source=source)
+    lost = labels.join(shown, on="response_id", how="anti", maintain_order="left")
+    gone = [
+        Dropped(stage="judgments", id=i, reason="no such response", detail=j)
+        for i, j in lost.select("response_id", "judge").iter_rows()
+    ]
+    return gather(Judgment, [made, Outcome(Judgment, frame([], Judgment), frame(gone, Dropped))])
+
+
+def candidates(
+    responses: pl.DataFrame, judgments: pl.DataFrame, labels: pl.DataFrame | None = None, *, rule: Rule
+) -> Outcome:
+    """The pairs worth comparing, by a rule, to which a response is what its settled label says (without labels: most of its
+    judges). A prompt for which it finds none is dropped, with the rule's reason."""
     order = responses.select("prompt_id").unique(maintain_order=True).with_row_index("place")
     answers = order.join(
-        scored(responses.filter(pl.col("text").is_not_null()), judgments), on="prompt_id", how="left", validate="1:m"
+        scored(responses.filter(pl.col("text").is_not_null()), judgments, labels),
+        on="prompt_id",
+        how="left",
+        validate="1:m",
     ).sort("place", "id")
     choose = rule(responses, judgments)
     rows: list[Candidate | Dropped] = []

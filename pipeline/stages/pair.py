@@ -16,20 +16,20 @@ ALIKE = 0.97
 
 def quadruples(
     prompts: pl.DataFrame, responses: pl.DataFrame, judgments: pl.DataFrame, preferences: pl.DataFrame,
-    images: pl.DataFrame | None = None,
+    images: pl.DataFrame | None = None, labels: pl.DataFrame | None = None,
     *, taxonomy: Taxonomy | None = None, minimum_strength: float, unsafe_chosen: bool = False, safe_rejected: bool = True,
     criterion: str = "overall",
 ) -> Outcome:  # fmt: skip
     """A quadruple of each preference by this criterion, of at least `minimum_strength`. A tie makes none; two alike texts make
     none; an unsafe chosen response makes none unless the recipe says so; nor, where it says so, a rejected one that is not
-    unsafe."""
+    unsafe. What a response is, its settled label says; without `labels`, most of its judges."""
     settled = preferences.filter(pl.col("criterion") == criterion)
     prefers_a = pl.col("strength").fill_null(0) > 0
     sided = settled.with_columns(
         chosen_id=pl.when(prefers_a).then("a_id").otherwise("b_id"),
         rejected_id=pl.when(prefers_a).then("b_id").otherwise("a_id"),
     )
-    known = _known(responses, judgments)
+    known = _known(responses, judgments, labels)
     for side in ("chosen", "rejected"):
         theirs = known.rename({column: f"{side}{column}" for column in known.columns})
         sided = sided.join(theirs, on=f"{side}_id", how="left", validate="m:1", maintain_order="left")
@@ -65,10 +65,11 @@ def _of_length(rows: pl.DataFrame) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _known(responses: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
-    """Of each response _id, "" (its text), _respondent, _model, _safety (what most judges say; unsafe where as many say so as
-    not) and _score (0 to 1: the mean over all scales that have ends)."""
-    labels = labelled(judgments).rename({"label": "_safety"})
+def _known(responses: pl.DataFrame, judgments: pl.DataFrame, settled: pl.DataFrame | None) -> pl.DataFrame:
+    """Of each response _id, "" (its text), _respondent, _model, _safety and _score (0 to 1: the mean over all scales that have ends)."""
+    labels = (labelled(judgments) if settled is None else settled.select("response_id", "label")).rename(
+        {"label": "_safety"}
+    )
     share = (pl.col("score") - pl.col("low")) / (pl.col("high") - pl.col("low"))
     scores = judgments.sort("judge", "criterion").group_by("response_id").agg(_score=share.mean())
     return (

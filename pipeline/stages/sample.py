@@ -9,9 +9,9 @@ import polars as pl
 from pipeline.doors.generate import CHUNK, Generate
 from pipeline.errors import UserError
 from pipeline.gates import language as languages
-from pipeline.requests import Answer, Chat, Failure, Message, Reply
+from pipeline.requests import Answer, Chat, Failure, Message, Reply, failed
 from pipeline.samplers import Said, Sampler, faults, wordings
-from pipeline.tables import Dropped, Outcome, Response, SafeRate, chance, row_id
+from pipeline.tables import Dropped, Outcome, Response, SafeRate, chance, frame, gather, row_id
 from pipeline.taxonomy import Taxonomy, pairs_minors_and_sex
 
 Cells = dict[str, Any]
@@ -65,11 +65,15 @@ class Respondent:
 
 
 def responses(
-    prompts: pl.DataFrame, *, respondents: tuple[Respondent, ...], generate: Generate, k: int | None = None
-) -> Outcome:
+    prompts: pl.DataFrame, *, respondents: tuple[Respondent, ...] = (), generate: Generate, k: int | None = None,
+    given: pl.DataFrame | None = None, source: str = "given",
+) -> Outcome:  # fmt: skip
     """The answers of each of `k` respondents (default: all), drawn by the prompt's id, to each prompt: as many rows, kept or
     dropped, as replies x answers in each. A reply that failed is rows with its error; `terms`: the provider's terms forbid to
-    send what belongs to the prompt's subcategory. What `samplers.faults` says is no answer is dropped."""
+    send what belongs to the prompt's subcategory. What `samplers.faults` says is no answer is dropped.
+
+    `given`: besides, answers that somebody else sampled, a table of prompt_id, respondent, model and text, one of a respondent
+    to a prompt; they are kept as replies of these models by this `source`."""
     if len({r.name for r in respondents}) < len(respondents):
         raise UserError(f"two respondents of a pool have one name; there are {', '.join(r.name for r in respondents)}")
 
@@ -82,7 +86,8 @@ def responses(
     def read(row: Cells, request_id: str, reply: Reply) -> Iterator[Response | Dropped]:
         return _answers(respondents[row["respondent"]], row, request_id, reply)
 
-    return generate(planned(prompts, respondents, k), ask, read, Response)
+    asked = generate(planned(prompts, respondents, k), ask, read, Response)
+    return asked if given is None else gather(Response, [asked, _given(prompts, given, source, generate)])
 
 
 def planned(prompts: pl.DataFrame, respondents: tuple[Respondent, ...], k: int | None) -> pl.DataFrame:
@@ -166,6 +171,28 @@ def warnings(
             f"{', '.join(untold)}: fewer than two respondents have {enough} labelled answers; a larger pilot would tell"
         )
     return lines
+
+
+def _given(prompts: pl.DataFrame, answers: pl.DataFrame, source: str, generate: Generate) -> Outcome:
+    """As they are."""
+    asked = prompts.select("question", "image", "language", "subcategory", prompt_id="id")
+    known = answers.join(asked, on="prompt_id", validate="m:1", maintain_order="left").with_columns(number=pl.lit(0))
+
+    def ask(row: Cells) -> Chat:
+        shown = (row["image"],) if row["image"] else ()
+        return Chat(model=row["model"], messages=(Message(role="user", text=row["question"], images=shown),))
+
+    def read(row: Cells, request_id: str, reply: Reply) -> Iterator[Response | Dropped]:
+        yield from _answers(Respondent(row["respondent"], row["model"], may_be_cut=True), row, request_id, reply)
+
+    made = generate.given(known, ask, _told, read, Response, source=source)
+    lost = answers.join(asked, on="prompt_id", how="anti", maintain_order="left")
+    gone = [Dropped(stage="responses", id=i, reason="no such prompt", detail=None) for i in lost["prompt_id"]]
+    return gather(Response, [made, Outcome(Response, frame([], Response), frame(gone, Dropped))])
+
+
+def _told(row: Cells) -> Reply:
+    return Reply(result=Answer(text=row["text"])) if (row["text"] or "").strip() else failed("no_answer")
 
 
 def _drawn(size: int, prompt_id: str, k: int | None) -> list[int]:

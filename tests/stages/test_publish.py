@@ -18,12 +18,13 @@ from rows import make, table
 from pipeline.doors.blobs import Blobs
 from pipeline.errors import UserError
 from pipeline.licences import ALLOWED
-from pipeline.release.parquet import ROWS_PER_GROUP
+from pipeline.release.rows import Published
 from pipeline.stages import publish
 from pipeline.tables import Candidate, Comparison, Prompt, Quadruple, Response, Row
 from pipeline.workspace import Made
 
 Cells = dict[str, Any]
+DATA = "data/train-00000-of-00001.parquet"
 
 
 @pytest.fixture
@@ -67,6 +68,17 @@ def files(folder: Path) -> Mapping[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+def published(folder: Path, config: str = "quadruples") -> pl.DataFrame:
+    """All rows of a configuration, with its pictures, by id."""
+    return pl.concat(pl.read_parquet(path) for path in sorted((folder / config).glob("*.parquet"))).sort("id")
+
+
+def loaded(folder: Path, config: str = "quadruples") -> list[Cells]:
+    """The same, by `datasets`."""
+    splits = load_dataset(str(folder), config, cache_dir=str(folder.with_name("cache")))
+    return sorted((row for split in splits.values() for row in split), key=lambda row: str(row["id"]))
+
+
 def test_datasets_reads_back_what_was_published(tmp_path: Path, images: Blobs) -> None:
     red, blue = jpeg(images, "red"), jpeg(images, "blue")
     rows = quadruples(
@@ -74,66 +86,57 @@ def test_datasets_reads_back_what_was_published(tmp_path: Path, images: Blobs) -
         {"image": red, "reviewed": True, "chosen_safety": "safe"},
     )
     assert build(tmp_path / "release", images, rows)
-    loaded = load_dataset(str(tmp_path / "release"), split="train", cache_dir=str(tmp_path / "cache"))
-    assert loaded.num_rows == 2
-    for row, expected in zip(loaded, rows.iter_rows(named=True), strict=True):
+    for row, expected in zip(loaded(tmp_path / "release"), rows.iter_rows(named=True), strict=True):
         sha256 = expected.pop("image")
         picture = row.pop("image")
         assert (picture.mode, picture.size) == ("RGB", (70, 80))
-        assert row.pop("image_sha256") == sha256
-        assert row == expected
+        assert row["image_sha256"] == sha256
+        assert row["since"] == "1.0.0"
+        assert {name: row[name] for name in expected} == expected
 
 
 def test_the_published_bytes_are_the_kept_ones(tmp_path: Path, images: Blobs) -> None:
     names = [jpeg(images, colour) for colour in ("red", "green", "blue")]
     build(tmp_path / "release", images, quadruples(*({"image": i} for i in names)))
-    published = pl.read_parquet(tmp_path / "release" / publish.DATA)
-    for row in published.iter_rows(named=True):
+    rows = published(tmp_path / "release")
+    for row in rows.iter_rows(named=True):
         assert row["image"]["bytes"] == images.read(row["image_sha256"])
         assert row["image"]["path"] == f"{row['image_sha256'][:16]}.jpg"
-    assert published["image_sha256"].to_list() == names
+    assert rows["image_sha256"].to_list() == names
 
 
 @pytest.mark.parametrize("licence", [None, "CC-BY-NC-4.0", "LicenseRef-unknown", "cc0-1.0", ""])
 def test_a_picture_that_is_not_free_is_not_published(licence: str | None, tmp_path: Path, images: Blobs) -> None:
     free, other = jpeg(images, "red"), jpeg(images, "blue")
     build(tmp_path / "release", images, quadruples({"image": free}, {"image": other, "licence": licence}))
-    published = pl.read_parquet(tmp_path / "release" / publish.DATA)
-    assert published["image"].is_null().to_list() == [False, True]
-    assert published["image_sha256"].to_list() == [free, other], "but the row is, and names it"
-    assert images.read(other) not in (tmp_path / "release" / publish.DATA).read_bytes()
-    loaded = load_dataset(str(tmp_path / "release"), split="train", cache_dir=str(tmp_path / "cache"))
-    assert loaded[1]["image"] is None
+    rows = published(tmp_path / "release")
+    assert rows["image"].is_null().to_list() == [False, True]
+    assert rows["image_sha256"].to_list() == [free, other], "but the row is, and names it"
+    assert all(images.read(other) not in data for data in files(tmp_path / "release").values())
+    assert loaded(tmp_path / "release")[1]["image"] is None
+    assert [row["images"] is None for row in loaded(tmp_path / "release", "default")] == [False, True]
 
 
 def test_every_licence_that_counts_as_free_publishes_the_picture(tmp_path: Path, images: Blobs) -> None:
     red = jpeg(images, "red")
     rows = quadruples(*({"image": red, "licence": licence} for licence in sorted(ALLOWED)))
     build(tmp_path / "release", images, rows)
-    assert pl.read_parquet(tmp_path / "release" / publish.DATA)["image"].null_count() == 0
+    assert published(tmp_path / "release")["image"].null_count() == 0
 
 
 def test_a_release_without_images_has_no_column_for_them(tmp_path: Path, images: Blobs) -> None:
     build(tmp_path / "release", images, quadruples({"image": None, "kind": "given"}))
-    loaded = load_dataset(str(tmp_path / "release"), split="train", cache_dir=str(tmp_path / "cache"))
-    assert "image" not in loaded.column_names
-    assert loaded[0]["image_sha256"] is None
+    [row] = loaded(tmp_path / "release")
+    assert "image" not in row
+    assert row["image_sha256"] is None
+    assert "images" not in loaded(tmp_path / "release", "default")[0]
 
 
 def test_an_empty_release_still_declares_its_columns(tmp_path: Path, images: Blobs) -> None:
     build(tmp_path / "release", images, quadruples())
-    published = pl.read_parquet(tmp_path / "release" / publish.DATA)
-    assert published.height == 0
-    assert set(published.columns) == (set(Quadruple.model_fields) - {"image"}) | {"image_sha256"}
-
-
-def test_many_rows_are_written_group_by_group_in_the_order_of_their_ids(tmp_path: Path, images: Blobs) -> None:
-    red = jpeg(images, "red")
-    names = [f"{(n * 37) % 250:04}" for n in range(250)]
-    build(tmp_path / "release", images, quadruples(*({"id": i, "image": red} for i in names)))
-    published = pl.read_parquet(tmp_path / "release" / publish.DATA, columns=["id"])
-    assert published["id"].to_list() == sorted(names)
-    assert ROWS_PER_GROUP < 250
+    rows = published(tmp_path / "release")
+    assert rows.height == 0
+    assert set(rows.columns) == set(Published.model_fields) - {"image"}
 
 
 def test_two_builds_are_the_same_byte_by_byte(tmp_path: Path, images: Blobs) -> None:
@@ -141,7 +144,7 @@ def test_two_builds_are_the_same_byte_by_byte(tmp_path: Path, images: Blobs) -> 
     for place, shuffled in (("one", rows), ("two", rows.reverse())):
         build(tmp_path / place, images, shuffled)
     one, two = files(tmp_path / "one"), files(tmp_path / "two")
-    assert set(one) == {"README.md", "manifest.json", publish.DATA}
+    assert {"README.md", "manifest.json", "attribution.jsonl", "data/train-00000-of-00001.parquet"} <= set(one)
     assert one == two
 
 
@@ -161,7 +164,7 @@ def test_a_second_call_does_nothing(tmp_path: Path, images: Blobs) -> None:
     assert {path: (folder / path).stat().st_mtime_ns for path in files(folder)} == before
 
 
-@pytest.mark.parametrize("path", ["README.md", publish.DATA, "manifest.json", "data/of somebody.txt"])
+@pytest.mark.parametrize("path", ["README.md", DATA, "manifest.json", "data/of somebody.txt"])
 def test_a_release_that_was_touched_is_built_again(path: str, tmp_path: Path, images: Blobs) -> None:
     rows, folder = quadruples({"image": jpeg(images, "red")}), tmp_path / "release"
     build(folder, images, rows)
@@ -179,7 +182,7 @@ def test_new_tables_make_a_new_release(tmp_path: Path, images: Blobs) -> None:
     folder = tmp_path / "release"
     build(folder, images, quadruples({"image": None, "question": "Old?"}))
     assert build(folder, images, quadruples({"image": None, "question": "New?"}), made("quadruples", sha256="other"))
-    assert pl.read_parquet(folder / publish.DATA)["question"].to_list() == ["New?"]
+    assert published(folder)["question"].to_list() == ["New?"]
 
 
 def test_a_build_that_broke_off_leaves_nothing_behind(tmp_path: Path, images: Blobs) -> None:
@@ -217,8 +220,11 @@ def test_the_cards_metadata_is_what_the_hub_wants(tmp_path: Path, images: Blobs)
     header, body = card(tmp_path / "release")
     assert header["pretty_name"] == "small-demo"
     assert header["size_categories"] == ["n<1K"]
-    assert header["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*"}]
-    assert re.match(header["configs"][0]["data_files"][0]["path"].replace("*", ".*"), publish.DATA)
+    assert header["configs"][0] == {
+        "config_name": "default", "default": True, "data_files": [{"split": "train", "path": "data/train-*"}],
+    }  # fmt: skip
+    assert re.match(header["configs"][0]["data_files"][0]["path"].replace("*", ".*"), DATA)
+    assert [info["config_name"] for info in header["dataset_info"]] == [c["config_name"] for c in header["configs"]]
     assert "# small-demo" in body
 
 
@@ -242,15 +248,15 @@ def test_the_card_counts_classes_respondents_labels_and_licences(tmp_path: Path,
         "| x | y | 3 |",
         "| refusal | unsafe | 1 |",
         "| — | — | 2 |",
-        "| CC0-1.0 | 2 |",
-        "| — | 1 |",
+        "| CC0-1.0 | 2 | published |",
+        "| — | 1 | named by URL and hash alone |",
     ):
         assert line in body.splitlines(), line
 
 
 def test_the_card_documents_every_column(tmp_path: Path, images: Blobs) -> None:
     build(tmp_path / "release", images, quadruples({"image": jpeg(images, "red")}))
-    columns = pl.read_parquet_schema(tmp_path / "release" / publish.DATA)
+    columns = published(tmp_path / "release").columns
     _, body = card(tmp_path / "release")
     for name in columns:
         assert f"| {name} | " in body, name
@@ -280,8 +286,11 @@ def test_the_manifest_names_every_file_and_every_table(tmp_path: Path, images: B
     build(tmp_path / "release", images, quadruples({"image": None}), made("prompts", "quadruples"))
     manifest = json.loads((tmp_path / "release" / "manifest.json").read_text())
     assert len(manifest["inputs"].pop("code")) == 64
-    assert manifest["inputs"] == {"1_prompts": "sha256 of prompts", "2_quadruples": "sha256 of quadruples"}
-    assert set(manifest["files"]) == {"README.md", publish.DATA}
+    assert manifest["inputs"] == {
+        "1_prompts": "sha256 of prompts", "2_quadruples": "sha256 of quadruples", "personal": "mask",
+        "shares": '{"train": 0.9, "test": 0.1}',
+    }  # fmt: skip
+    assert set(manifest["files"]) == set(files(tmp_path / "release")) - {"manifest.json"}
 
 
 def test_a_quadruple_made_by_hand_has_the_columns_of_the_type() -> None:

@@ -1,0 +1,107 @@
+"""Personal data in a text: e-mail and IP addresses, telephone, card and account numbers, found by rule and masked.
+
+A rule must be sure: a number that is only long is no telephone's, one that fails its checksum no card's, and a version is no
+address. What people are called, and where they live, no rule finds.
+"""
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import polars as pl
+
+_CARDS = re.compile(r"(?<![\w.,+-])(?:\d[ -]?){12,18}\d(?![\w-]|[.,]\d)")
+"""13 to 19 digits, in groups or not."""
+_CARD_BEGINNINGS = re.compile(r"4|5[1-5]|2[2-7]|3[0-9]|6")
+"""Visa, Mastercard (two ranges), American Express, Diners and JCB, Discover, UnionPay and Maestro."""
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,24}(?![\w@-])")
+_IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
+_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
+_PHONE = re.compile(
+    r"(?<![\w.,+/-])(?:"
+    r"(?:\+|00)[1-9]\d{0,2}[ .()/-]{0,2}(?:\(0\)[ .-]?)?\d(?:[ .()/-]{0,2}\d){6,12}"  # with a country's code
+    r"|\(\d{2,5}\) ?\d(?:[ .-]?\d){4,8}"  # (030) 1234567
+    r"|\d{3}[.-]\d{3}[.-]\d{4}"  # 555-867-5309
+    r"|0\d{2,4}[ /-]\d{3,4}[ -]?\d{3,4}"  # 020 7946 0958, 030/1234567
+    r")(?![\w-]|[.,/]\d)"
+)
+_VERSION = re.compile(
+    r"(?i)\b(?:v|ver|version|release|firmware|build|section|chapter|article|clause|table|figure)[ .:]*$"
+)
+"""Before four numbers with dots between: then they are no address."""
+
+
+def masked(text: str) -> tuple[str, Counter[str]]:
+    """The text with `[e-mail]`, `[IBAN]`, `[card number]`, `[IP address]`, `[phone number]` in their place, and how many of each."""
+    found: Counter[str] = Counter()
+    if not any(c.isdigit() or c in "@:" for c in text):
+        return text, found
+    for name, pattern, sure in _RULES:
+
+        def put(match: re.Match[str], name: str = name, sure: Callable[[re.Match[str]], int] = sure) -> str:
+            if not (length := sure(match)):
+                return match[0]
+            found[name] += 1
+            return f"[{name}]{match[0][length:]}"
+
+        text = pattern.sub(put, text)
+    return text, found
+
+
+def clean(texts: pl.Series) -> tuple[pl.Series, Counter[str]]:
+    """All of them masked, and how much was found."""
+    made = [masked(text) for text in texts]
+    found = sum((counted for _, counted in made), Counter[str]())
+    return pl.Series(texts.name, [text for text, _ in made], dtype=pl.String), found
+
+
+def _card(match: re.Match[str]) -> int:
+    digits = re.sub(r"\D", "", match[0])
+    return len(match[0]) if _CARD_BEGINNINGS.match(digits) and len(set(digits)) > 1 and luhn(digits) else 0
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit is the check digit of the others (ISO/IEC 7812-1)."""
+    doubled = (sum(divmod(2 * int(d), 10)) for d in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+
+
+def iban(text: str) -> bool:
+    """Whether it is an account number with a sound check (ISO 13616-1: modulo 97)."""
+    moved = text[4:] + text[:4]
+    return 15 <= len(text) <= 34 and int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
+
+
+def _account(match: re.Match[str]) -> int:
+    """Its length: what follows an IBAN behind a blank may look as if it belonged to it."""
+    ends: Iterable[int] = (m.end() for m in re.finditer(r"[A-Z0-9](?=[ -]|$)|$", match[0]))
+    return max((end for end in ends if iban(re.sub(r"[ -]", "", match[0][:end]))), default=0)
+
+
+def _address(match: re.Match[str]) -> int:
+    """Nobody is found by an address that leads nowhere (0.0.0.0), or only to oneself (127.0.0.1); four numbers behind the
+    word "version" are none."""
+    try:
+        address = ipaddress.ip_address(match[0])
+    except ValueError:
+        return 0
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    nobody = address.is_unspecified or address.is_loopback or _VERSION.search(before)
+    return 0 if nobody or (address.version == 6 and not re.search(r"\d", match[0])) else len(match[0])
+
+
+def _phone(match: re.Match[str]) -> int:
+    digits = re.sub(r"\D", "", match[0])
+    return len(match[0]) if 7 <= len(digits) <= 15 and len(set(digits)) > 2 else 0
+
+
+_RULES: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], int]], ...] = (
+    ("e-mail", _EMAIL, lambda match: len(match[0])),
+    ("IBAN", _IBAN, _account),
+    ("card number", _CARDS, _card),
+    ("IP address", _IPV4, _address),
+    ("IP address", _IPV6, _address),
+    ("phone number", _PHONE, _phone),
+)

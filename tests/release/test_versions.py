@@ -1,0 +1,172 @@
+"""One version after the other: numbers by rule, rows that stay in their split, and what is gone and why."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from small import Small, quadruples, without
+from tiny import tetrad
+
+from pipeline.errors import UserError
+from pipeline.release import versions
+from pipeline.release.folder import Folder
+
+Cells = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """Not to be changed."""
+    return Small(tmp_path_factory.mktemp("first"), 20)
+
+
+@pytest.fixture(scope="module")
+def first(small: Small) -> Folder:
+    return small.release()
+
+
+def next_to(first: Folder, tmp_path: Path, pictures: int = 20, change: Any = None, **options: Any) -> Folder:
+    return Small(tmp_path, pictures, change).release("next", base=first.path, **options)
+
+
+def longer(name: str, row: Cells) -> Cells:
+    return row | {"chosen": row["chosen"] + " Sorry."} if name == "Quadruple" and row["id"] == "qp0010" else row
+
+
+def test_rows_added_make_a_minor_version(first: Folder, tmp_path: Path) -> None:
+    made = next_to(first, tmp_path, 24)
+    assert (first.version, made.version) == ("1.0.0", "1.1.0")
+    assert made.manifest["changelog"] == [
+        {"version": "1.1.0", "added": 8, "removed": 0, "changed": 0, "reasons": {}},
+        {"version": "1.0.0", "added": 40, "removed": 0, "changed": 0, "reasons": {}},
+    ]
+    assert made.manifest["base"] == {
+        "version": "1.0.0",
+        "manifest": hashlib.sha256((first.path / "manifest.json").read_bytes()).hexdigest(),
+    }
+    assert not (made.path / "removed_ids.txt").exists()
+    card = (made.path / "README.md").read_text()
+    assert "| 1.1.0 | 8 | 0 | 0 | — |\n| 1.0.0 | 40 | 0 | 0 | — |" in card
+
+
+def test_rows_stay_where_they_were_and_new_ones_come_behind_them(first: Folder, tmp_path: Path) -> None:
+    made = next_to(first, tmp_path, 40)
+    was, now = (dict(rows.rows("quadruples").select("id", "split").iter_rows()) for rows in (first, made))
+    assert {row: now[row] for row in was} == was
+    since = made.rows("quadruples")
+    assert dict(since["since"].value_counts().iter_rows()) == {"1.0.0": 40, "1.1.0": 40}
+    for config in made.configs:
+        for split in ("train", "test"):
+            before = first.rows(config).filter(split=split)["id"].to_list()
+            after = made.rows(config).filter(split=split)["id"].to_list()
+            assert after[: len(before)] == before, (config, split)
+
+
+def test_nothing_but_text_makes_a_patch(first: Folder, tmp_path: Path) -> None:
+    made = next_to(first, tmp_path)
+    assert made.version == "1.0.1"
+    assert {k: v for k, v in made.manifest["files"].items() if k not in ("README.md", "croissant.json")} == {
+        k: v for k, v in first.manifest["files"].items() if k not in ("README.md", "croissant.json")
+    }
+
+
+def test_rows_changed_or_removed_make_a_major_version_and_say_why(first: Folder, tmp_path: Path) -> None:
+    changed = next_to(first, tmp_path / "changed", 22, longer)
+    assert changed.version == "2.0.0"
+    assert changed.manifest["changelog"][0] == {
+        "version": "2.0.0", "added": 4, "removed": 0, "changed": 1, "reasons": {"chosen": 1},
+    }  # fmt: skip
+    dropped = {"overallp0000": "tie"}
+    removed = next_to(first, tmp_path / "removed", change=without("qp0000", "qp0011"), dropped=dropped)
+    assert removed.version == "2.0.0"
+    assert (removed.path / "removed_ids.txt").read_text() == (
+        "qp0000\t2.0.0\ttie\nqp0011\t2.0.0\tthe run makes it no more\n"
+    )
+    third = Small(tmp_path / "third", 20, without("qp0000")).release("third", base=removed.path)
+    assert third.version == "2.1.0"
+    assert third.removed() == {"qp0000": "tie"}, "who is back is gone no more"
+    assert dict(quadruples(third).select("id", "since").iter_rows())["qp0011"] == "2.1.0"
+
+
+def test_what_was_forgotten_stays_away_from_every_later_version(small: Small, first: Folder, tmp_path: Path) -> None:
+    image = small.tables["images"]["id"][0]
+    second = next_to(first, tmp_path / "2", forgotten={image})
+    assert second.version == "2.0.0"
+    assert second.removed() == {"qp0000": "forgotten", "qp0001": "forgotten"}
+    assert second.manifest["forgotten"] == [image]
+    third = Small(tmp_path / "3", 21).release("third", base=second.path)
+    assert third.version == "2.1.0", "another workspace, which never heard of it"
+    assert third.manifest["dropped"] == {"forgotten": 2}
+    assert image not in set(third.rows("quadruples")["image_sha256"])
+    assert third.removed() == second.removed()
+
+
+def test_a_row_that_would_link_two_splits_is_left_out(first: Folder, tmp_path: Path) -> None:
+    rows = first.rows("quadruples")
+    pages = {split: rows.filter(split=split)["page_url"][0] for split in ("train", "test")}
+    group = rows.filter(split="train")["group"][0]
+
+    def linking(name: str, row: Cells) -> Cells:
+        if name == "Image" and row["key"] == "20":
+            return row | {"page_url": pages["test"]}
+        return row | {"group": group} if name == "Quadruple" and row["id"] == "qp0201" else row
+
+    made = next_to(first, tmp_path, 21, linking)
+    assert made.manifest["dropped"] == {"would link two splits": 1}
+    where = dict(made.rows("quadruples").select("id", "split").iter_rows())
+    assert where["qp0200"] == "test"
+    assert "qp0201" not in where
+
+
+def test_diff_tells_what_changed_by_class_and_why(first: Folder, tmp_path: Path) -> None:
+    made = next_to(first, tmp_path, 21, lambda n, r: longer(n, r) and without("qp0000")(n, longer(n, r)))
+    done = tetrad("release", "diff", first.path, made.path, "--rows")
+    assert done.code == 0, done.err
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert lines[0] == "v1.0.0 → v2.0.0: 2 added, 1 removed, 1 changed"
+    for line in (
+        "added Domain / Category / Sub 2 2", "changed Domain / Category / Sub 1 1", "removed Domain / Category / Sub 0 1",
+        "1 the run makes it no more", "1 chosen", "added qp0200", "removed qp0000 the run makes it no more", "changed qp0010 chosen",
+    ):  # fmt: skip
+        assert line in lines, line
+    back = tetrad("release", "diff", made.path, first.path)
+    assert back.out.startswith("v2.0.0 → v1.0.0: 1 added, 2 removed, 1 changed")
+
+
+@pytest.mark.parametrize("text", ["1.0", "v1", "1.0.0-rc1", "", "one"])
+def test_what_is_no_version_is_one_line_for_the_user(text: str) -> None:
+    with pytest.raises(UserError, match="is no version"):
+        versions.parts(text)
+
+
+def test_versions_are_ordered_by_number(first: Folder, tmp_path: Path) -> None:
+    """1.10.0 comes behind 1.9.0."""
+    for number in range(11):
+        shutil.rmtree(tmp_path / "kept", ignore_errors=True)
+        base = first if number == 0 else Folder(tmp_path / "last")
+        made = Small(tmp_path / f"{number}", 21 + number).release("next", base=base.path)
+        shutil.rmtree(tmp_path / "last", ignore_errors=True)
+        shutil.copytree(made.path, tmp_path / "last")
+    assert made.version == "1.11.0"
+    since = made.rows("quadruples").filter(split="train")["since"].unique(maintain_order=True).to_list()
+    assert since == sorted(since, key=versions.parts)
+    assert since[-1] == "1.11.0", "which a sort of words would put behind 1.1.0"
+
+
+def test_a_folder_that_is_no_release_is_one_line_for_the_user(tmp_path: Path, first: Folder) -> None:
+    for command in (
+        ("diff", tmp_path, first.path),
+        ("export", tmp_path, tmp_path / "x", "--to", "spa-vl"),
+        ("hydrate", tmp_path),
+    ):
+        done = tetrad("release", *command)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "is no release: it has no manifest.json" in done.err
+
+
+def test_changes_of_nothing_are_none() -> None:
+    rows = pl.DataFrame({"id": ["a"], "x": [None]}, schema={"id": pl.String, "x": pl.String})
+    assert versions.changes(rows, rows, {}).is_empty()
