@@ -22,6 +22,7 @@ from pipeline.review.access import COOKIE, Doorkeeper, Sessions
 from pipeline.review.desk import Desk
 from pipeline.review.items import Item
 from pipeline.review.standing import Person
+from pipeline.workspace import Workspace
 
 FILES = files("pipeline.review")
 _CHOSEN = Markup(" selected")
@@ -33,7 +34,7 @@ class Settings:
     """What the pages say of the run."""
 
     run: str
-    workspace: str
+    workspace: Workspace
     categories: dict[str, str]
     """What a reviewer may be spared: id in the taxonomy to name."""
     harms: dict[str, dict[str, str]]

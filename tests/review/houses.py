@@ -152,7 +152,7 @@ def house(
         harms.setdefault(category.name, {})[leaf.id] = leaf.name
     names = {path[1].id: path[1].name for path in TAXONOMY.paths()}
     categories = {i.category: names[i.category] for i in desk.items.values() if i.category}
-    settings = Settings(RUN, str(workspace), categories, harms)
+    settings = Settings(RUN, place, categories, harms)
     review = Review(desk, Blobs(workspace / "images"), Sessions(key_in(folder / "review.key"), lifetime), settings)
     listening = listen("127.0.0.1", 0)
     served = server(build(review))

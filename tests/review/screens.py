@@ -18,7 +18,8 @@ from pipeline.doors.entries import (
     Vote,
 )
 from pipeline.tables import chance
-from tests.review.browsers import DESK, PHONE, chromium, come_in
+from tests.browser import chromium
+from tests.review.browsers import DESK, PHONE, come_in
 from tests.review.houses import CLASSES, House, Pair, house
 
 PEOPLE = {"wren": "lead", "heron": "reviewer", "otter": "reviewer", "lynx": "reviewer"}
