@@ -44,6 +44,8 @@ class Pair:
     subcategory: str | None = "insult"
     word: str | None = "a word"
     """Of which its image is drawn; none: it has none."""
+    photograph: bytes | None = None
+    """In its place."""
 
 
 def pairs(number: int) -> list[Pair]:
@@ -67,7 +69,7 @@ def tables_of(said: list[Pair], images: Blobs) -> dict[str, pl.DataFrame]:
     candidates: list[Cells] = []
     for n, pair in enumerate(said):
         domain, category = paths.get(pair.subcategory or "", (None, None))
-        prompts.append({"id": f"p{n}", "image": images.keep(_png(pair.word)) if pair.word else None, "question": pair.question,
+        prompts.append({"id": f"p{n}", "image": images.keep(pair.photograph or _png(pair.word)) if pair.word else None, "question": pair.question,
                         "domain": domain, "category": category, "subcategory": pair.subcategory})  # fmt: skip
         responses += [
             {
