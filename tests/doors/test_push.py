@@ -144,8 +144,7 @@ class Worker:
     def __init__(self, hub: Hub, home: Path, **environment: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         ours = {
-            "NO_PROXY": "127.0.0.1", "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": "127.0.0.1", "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-c", WORKER],
