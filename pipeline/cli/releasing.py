@@ -1,8 +1,9 @@
-"""review, publish: people decide, and a run becomes a release."""
+"""publish: a run becomes a release."""
 
 import contextlib
 import json
-from collections import Counter
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,43 +15,19 @@ from pipeline.cli.terminal import err, out
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.decide import Decide
 from pipeline.doors.forgotten import ForgottenImages
-from pipeline.doors.log import Lock, whole
+from pipeline.doors.log import whole
+from pipeline.doors.replies import Replies
 from pipeline.errors import UserError
+from pipeline.findings import makers
 from pipeline.models import catalogue
 from pipeline.release.folder import Folder
 from pipeline.release.splits import SHARES, shares_of
+from pipeline.release.told import Model, Told
 from pipeline.stages import publish as publishing
-from pipeline.workspace import Workspace
+from pipeline.workspace import Made, Workspace
 
 Gate = Literal["manual", "auto", "none"]
 Personal = Literal["mask", "drop"]
-
-
-def review(
-    run: RunName,
-    workspace: Place = WORKSPACE,
-    take: Annotated[Path | None, typer.Option(help="Take in decisions from a file of JSON lines.")] = None,
-) -> None:
-    """What people should look at, and what they have decided. `tetrad run` takes decisions up."""
-    place = Workspace(workspace)
-    made = {m.name: m for m in place.made(run)}
-    if "queue" not in made:
-        raise UserError(f"the run {run} has no review queue yet: `tetrad run` it up to review first")
-    queue, pairs = place.table(run, made["queue"]), place.table(run, made["candidates"])
-    with contextlib.ExitStack() as doors:
-        if take:
-            doors.callback(Lock(place.folder).release)
-        decide = Decide(place.run(run), write=take is not None)
-        doors.callback(decide.close)
-        if take:
-            responses = place.table(run, made["responses"])["id"]
-            number = decide.take(take, set(pairs["id"]), set(responses))
-            out.print(f"{number} decisions taken; run the recipe again to settle with them", highlight=False)
-        decided = decide.decisions()
-    done = queue.filter(pl.col("id").is_in(decided["candidate_id"].to_list())).height
-    for reason, number in sorted(Counter(queue["reason"]).items()):
-        out.print(f"{number} pairs to look at: {reason}", highlight=False)
-    out.print(f"{done} of {queue.height} are decided" + ("" if done else ": this run is unreviewed"), highlight=False)
 
 
 def publish(
@@ -105,11 +82,17 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
         raise UserError(f"the run {name} is private: it is never released")
     if not any(m.name == "quadruples" for m in made):
         raise UserError(f"the run {name} has no quadruples yet: `tetrad run` it to the end first")
+    with contextlib.closing(Decide(workspace.run(name), write=False)) as decide:
+        if flagged := sorted(decide.illegal()):
+            raise UserError(
+                f"the image {flagged[0]} was flagged as illegal: see to it (tetrad forget {flagged[0]}), or clear the flag on "
+                "the lead's page, before anything is released"
+            )
     catalogue().releasable(publishing.models([pl.scan_parquet(workspace.path(name, m)) for m in made]))
     remembered = folder.with_name(f"{name}.plan.json")
     if said is None:
         said = json.loads(remembered.read_text(encoding="utf-8")) if remembered.is_file() else {}
-    plan = _plan(said, folder)
+    plan = replace(_plan(said, folder), told=_told(workspace, name, made))
     new = not publishing.holds(folder, made, plan)
     if new:
         tables = {m.name: workspace.table(name, m) for m in made}
@@ -129,6 +112,20 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
         f"release {'built' if new else 'is there already'}: {folder} (v{version})", highlight=False, soft_wrap=True
     )
     return folder
+
+
+def _told(workspace: Workspace, name: str, made: list[Made]) -> Told:
+    """What the card says of the models, as they were asked, and whom to write to ($TETRAD_CONTACT)."""
+    known, replies = catalogue(), Replies(workspace.folder, write=False)
+    tables = {m.name: pl.scan_parquet(workspace.path(name, m)) for m in made}
+    found = {}
+    for model, request in makers.requests(tables).items():
+        kept = replies.kept(request)
+        entry = known.get(model)
+        terms = f"{entry.terms.source}, read {entry.terms.date}" if entry and entry.terms else None
+        identity = (kept.revision if kept else None) or (entry.identity if entry else model)
+        found[model] = Model(identity, entry.licence if entry else None, terms)
+    return Told(found, os.environ.get("TETRAD_CONTACT", "").strip() or None)
 
 
 def _plan(said: dict[str, Any], folder: Path) -> publishing.Plan:

@@ -114,7 +114,9 @@ def listwise(quadruples: pl.DataFrame, candidates: pl.DataFrame, preferences: pl
     """Best of n: responses of a prompt, the best first, by what the preferences settled to; or by the ratings from comparisons
     (where there were none: by scores), if these tell of more of them. Lists that tie at the top, or that say otherwise than a
     published pair, are left out."""
-    said = candidates.join(_settled(preferences), on="id", how="left", validate="1:1", maintain_order="left")
+    said = candidates.with_row_index("place").join(
+        _settled(preferences), on="id", how="left", validate="1:1", maintain_order="left"
+    )
     compared = pl.col("rating").is_not_null().any().over("prompt_id")
     said = said.with_columns(other=pl.when(compared).then("rating").otherwise("score"))
     settled, other = (pl.col(name).is_not_null().sum().over("prompt_id") for name in ("settled", "other"))
@@ -127,7 +129,8 @@ def listwise(quadruples: pl.DataFrame, candidates: pl.DataFrame, preferences: pl
         pl.col(NAMED_BY).first(), pl.col("question").first(),
         responses=pl.struct("id", "respondent", "model", "text", "safety", "worth"),
         tied=pl.col("worth").head(2).n_unique() < 2, since=pl.col("since").first(), split=pl.col("split").first(),
-    )  # fmt: skip
+        place=pl.col("place").min(),
+    ).sort("place")  # fmt: skip
     several = lists.filter(pl.col("responses").list.len() > 1)
     place = ranked.select("id", "worth")
     against = (

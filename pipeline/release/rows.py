@@ -1,8 +1,6 @@
 """What is published: the row types of a release's configurations."""
 
-from typing import Literal
-
-from pipeline.tables import Quadruple, Row
+from pipeline.tables import Quadruple, Row, Safety
 
 
 class Published(Quadruple):
@@ -22,9 +20,6 @@ class Published(Quadruple):
     """The version of this dataset in which the row came."""
 
 
-Label = Literal["refusal", "safe", "unsafe"]
-
-
 class Responded(Row):
     """A response to a published question, with all that judges said of it."""
 
@@ -42,7 +37,7 @@ class Responded(Row):
     """Its name in models.toml."""
     text: str
     """The answer."""
-    safety: Label | None
+    safety: Safety | None
     """See `chosen_safety`."""
     score: float | None
     """See `chosen_score`."""

@@ -104,18 +104,31 @@ def test_listwise_has_the_best_first(release: Folder) -> None:
 
 
 def test_a_list_that_says_otherwise_than_the_pair_is_left_out(tmp_path: Path) -> None:
-    def turned(name: str, row: dict[str, Any]) -> dict[str, Any]:
-        return row | {"strength": -2.0} if name == "Comparison" and row["prompt_id"] == "p0000" else row
+    """The pair's preference is not in the table any more, and the comparisons say the contrary."""
+
+    def turned(name: str, row: dict[str, Any]) -> dict[str, Any] | None:
+        if row.get("prompt_id") != "p0000" or name not in ("Comparison", "Preference"):
+            return row
+        return row | {"strength": -2.0} if name == "Comparison" else None
 
     made = Small(tmp_path, 4, turned).release()
     assert made.manifest["configs"]["listwise"]["left_out"] == {"the pair says otherwise": 1}
     assert "p0000" not in set(made.rows("listwise")["id"])
 
 
-def test_without_comparisons_lists_go_by_scores(tmp_path: Path) -> None:
-    made = Small(tmp_path, 4, lambda name, row: None if name == "Comparison" else row).release()
-    worth = made.rows("listwise")["responses"][0]
-    assert [r["worth"] for r in worth] == [1.0, 0.25]
+def test_lists_go_by_what_tells_of_most_responses(tmp_path: Path) -> None:
+    """By what was settled; else by comparisons; else by scores."""
+    gone = ("Preference",), ("Preference", "Comparison")
+    settled, compared, scored = (
+        Small(tmp_path / f"{n}", 4, lambda name, row, gone=names: None if name in gone else row)
+        .release()
+        .rows("listwise")
+        for n, names in enumerate(((), *gone))
+    )
+    worth = [[r["worth"] for r in rows["responses"][0]] for rows in (settled, compared, scored)]
+    assert worth[0] == [2.0, -2.0]
+    assert worth[1][0] == -worth[1][1] > 0.5
+    assert worth[2] == [1.0, 0.25]
 
 
 def test_candidates_are_all_responses_with_all_scores(release: Folder) -> None:

@@ -1,6 +1,8 @@
 """ms-swift (4): JSON lines with `messages`, `rejected_response` and `images`.
 
-ROOT_IMAGE_DIR=FOLDER swift rlhf --rlhf_type dpo --dataset FOLDER/train.jsonl ...
+    ROOT_IMAGE_DIR=FOLDER swift rlhf --rlhf_type dpo --dataset FOLDER/train.jsonl ...
+
+The pictures' paths are relative to the folder.
 """
 
 from pathlib import Path

@@ -1,0 +1,53 @@
+"""What people looked at, and what is known of how many labels are wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.findings import Tables, counts, number
+from pipeline.tables import Decision, frame
+from pipeline.workspace import Made
+
+ERRORS = "label_error"
+"""The table whose notes say how many labels are wrong, and how surely."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """What people did for a run."""
+
+    queued: dict[str, int]
+    """Pairs to be looked at, by reason."""
+    decisions: int
+    reviewers: int
+    pairs: int
+    """That have a decision."""
+    responses: int
+    """That people labelled."""
+    rows: int
+    """Quadruples."""
+    reviewed: int
+    """Quadruples on whose pair a person decided."""
+
+
+def review(tables: Tables) -> Review:
+    """All are 0 where nobody has decided anything."""
+    decided = (
+        tables["decisions"] if "decisions" in tables else frame([], Decision).lazy()
+    ).select("reviewer", "candidate_id", "response_id").collect()  # fmt: skip
+    reviewed = tables["quadruples"].select(pl.col("reviewed").sum()).collect().item() if "quadruples" in tables else 0
+    return Review(
+        {reason: n for (reason,), n in counts(tables["queue"], "reason")} if "queue" in tables else {},
+        decided.height,
+        decided["reviewer"].n_unique(),
+        decided["candidate_id"].drop_nulls().n_unique(),
+        decided["response_id"].drop_nulls().n_unique(),
+        number(tables, "quadruples") or 0,
+        int(reviewed or 0),
+    )
+
+
+def error_lines(made: Sequence[Made]) -> list[str]:
+    """The estimate in words; nothing where there is none."""
+    return [note for page in made if page.name == ERRORS for note in page.notes]
