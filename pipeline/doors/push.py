@@ -5,6 +5,8 @@ import glob
 import hashlib
 import json
 import re
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,7 +85,6 @@ def fetch(repo: str, tag: str, folder: Path) -> Path:
         tags = {t.name: t.target_commit for t in hub.api.list_repo_refs(repo, repo_type=TYPE).tags}
         if tag not in tags:
             raise UserError(f"{repo} has no version {tag}; it has {', '.join(tags) or 'none'}")
-        disable_progress_bars()
         hub.api.snapshot_download(repo, repo_type=TYPE, revision=tags[tag], local_dir=folder)
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{repo} at {tag} is no release of Tetrad's: it has no {MANIFEST}")
@@ -207,12 +208,16 @@ def _verify(api: HfApi, folder: Path, to: Target, commit: str) -> None:
     """Bring back every file at the commit, one after the other, and let `datasets` find every config and split."""
     import datasets  # it takes its time to load
 
-    disable_progress_bars()
-    for path, sha256 in _manifest(folder).items():
-        with tempfile.TemporaryDirectory() as aside:
-            back = api.hf_hub_download(to.repo, path, repo_type=TYPE, revision=commit, local_dir=aside)
-            if _sha256(Path(back)) != sha256:
+    aside = folder.with_name(f"{folder.name}.back.aside")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        for path, sha256 in _manifest(folder).items():
+            back = Path(api.hf_hub_download(to.repo, path, repo_type=TYPE, revision=commit, local_dir=aside))
+            if _sha256(back) != sha256:
                 raise UserError(f"{to.repo} gives back another {path} than was uploaded, at {commit}: it is not tagged")
+            back.unlink()
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     try:
         for config in datasets.get_dataset_config_names(to.repo, revision=commit, token=api.token):
             loaded = datasets.load_dataset(to.repo, config, revision=commit, streaming=True, token=api.token)
@@ -251,6 +256,8 @@ class _Hub:
         self._doing, self._token = doing, get_token() or ""
         if not re.fullmatch("[!-~]+", self._token):
             raise UserError("no token for the Hub: set the environment variable HF_TOKEN to one that may write")
+        if not sys.stderr.isatty():
+            disable_progress_bars()
         self.api = HfApi(token=self._token)
 
     def __enter__(self) -> "_Hub":

@@ -144,8 +144,7 @@ class Worker:
     def __init__(self, hub: Hub, home: Path, **environment: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         ours = {
-            "NO_PROXY": "127.0.0.1", "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": "127.0.0.1", "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-c", WORKER],
@@ -246,11 +245,14 @@ def written(folder: Path, files: dict[str, str | pa.Table], **manifest: object) 
     return folder
 
 
+IMAGE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+SCHEMA = pa.schema({"id": pa.string(), "images": pa.list_(IMAGE)})
+
+
 def shard(*ids: int) -> pa.Table:
     """Rows with a picture each."""
     rows = [{"id": str(n), "images": [{"bytes": picture(n), "path": f"{n}.png"}]} for n in ids]
-    image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    return pa.Table.from_pylist(rows, pa.schema({"id": pa.string(), "images": pa.list_(image)}))
+    return pa.Table.from_pylist(rows, SCHEMA)
 
 
 LABELS = pa.table({"id": ["0", "1"], "label": [True, False]})
@@ -628,3 +630,18 @@ def test_a_run_is_published_and_its_next_version_builds_on_what_is_published(
     assert set(found["v1.0.0"]) == set(found["v1.1.0"]) >= {"default", "quadruples", "kto", "reward"}
     assert [row["id"] for row in found["v1.0.0"]["quadruples"]] == ["1"]
     assert sorted(row["id"] for row in found["v1.1.0"]["quadruples"]) == ["1", "2"]
+
+
+@pytest.mark.slow
+def test_by_xet_a_large_file_goes_on_in_its_midst(python: Python, hub: Hub, tmp_path: Path) -> None:
+    noise = pa.Table.from_pylist(
+        [{"id": str(n), "images": [{"bytes": picture(0) + os.urandom(10**6)}]} for n in range(150)], SCHEMA
+    )
+    release = written(tmp_path / "large", FILES | {SHARDS[0]: noise})
+    assert python(PUSH, release, "org/tiny@v1", kill=("put_xorb", 1), **XET).code == -signal.SIGKILL
+    before = set(hub.cas.xorbs)
+    python(PUSH, release, "org/tiny@v1", **XET)
+    assert set() < before < set(hub.cas.xorbs)
+    assert there(hub.repos[REPO], "v1") == contents(release)
+    assert len(hub.received) == len(set(hub.received))
+    assert sum(len(xorb.content) for xorb in hub.cas.xorbs.values()) < 1.01 * noise.nbytes
