@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -164,6 +165,20 @@ def test_a_sample_tells_who_said_what(blobs: Blobs) -> None:
     assert "human/ann, overall: prefers chosen by 3" in sample
     for part in ("q0", "p0", "f0", "c0", "a0", "b0"):
         assert f"<code>{part}</code>" in sample
+
+
+def test_a_run_whose_answers_were_compared_in_rounds_tells_the_same(blobs: Blobs) -> None:
+    of = frames(blobs, number=1)
+    named = {"candidates": "finals", "comparisons": "contests"}
+    rounds = {named.get(name, name): frame for name, frame in of.items()}
+    made = [replace(m, name=named.get(m.name, m.name)) for m in pages(of)]
+    html = page(HEAD, lazy(rounds), made, blobs, MODELS)
+    for words in (
+        "chosen shown first: prefers chosen by 2",
+        "human/ann, overall: prefers chosen by 3",
+        "<span>pairs</span>",
+    ):
+        assert words in html
 
 
 def test_a_picture_that_is_gone_is_said_to_be(blobs: Blobs) -> None:
