@@ -39,6 +39,14 @@ class Decide:
         """The last decision of each reviewer on each pair or response by each criterion, in the order they were made."""
         return frame(Votes(self.entries()).decisions(), Decision)
 
+    def gold(self) -> tuple[int, int]:
+        """How often reviewers were wrong about pairs whose answer is known, and how often they were asked."""
+        said = list(self.entries())
+        known = {entry.candidate_id: entry.preferred for entry in said if isinstance(entry, entries.Gold)}
+        votes = Votes(said)
+        right = [right for name, preferred in known.items() for right in votes.agree(name, preferred)]
+        return len(right) - sum(right), len(right)
+
     def illegal(self) -> frozenset[str]:
         """Images that were flagged as illegal, and whose flag stands."""
         flags: dict[str, str] = {}

@@ -306,6 +306,11 @@ class Votes:
         """What counts on a pair: of each person the last, in the order in which they came."""
         return [entry for _, entry in sorted(self._standing(candidate_id), key=lambda found: found[0])]
 
+    def agree(self, candidate_id: str, preferred: float) -> list[bool]:
+        """Of each vote of a reviewer that counts on a pair, whether it is on the side of `preferred`, or a tie if that is one."""
+        votes = (entry.strength() for entry in self.on(candidate_id) if entry.role == "reviewer")
+        return [_sign(vote) == _sign(preferred) for vote in votes if vote is not None]
+
     def _standing(self, candidate_id: str) -> Iterator[tuple[int, Submitted]]:
         for said in self._said.get(candidate_id, {}).values():
             counting = next(((p, e) for p, e in reversed(said) if self.counts(p, e)), None)
@@ -327,3 +332,7 @@ class Votes:
                 last.pop(key, None)
                 last[key] = row
         yield from last.values()
+
+
+def _sign(number: float) -> int:
+    return (number > 0) - (number < 0)

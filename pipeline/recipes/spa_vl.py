@@ -211,7 +211,7 @@ def build(run: Run[Pool]) -> None:
     decisions = run(review.decisions, candidates, responses, decide=run.decide)
     risks = run(review.risks, first, first_labels, prompts, responses, judgments, decisions, audit=0.02)
     queue = run(review.queue, first, risks=risks, decisions=decisions, budget=0.1)
-    run(review.label_errors, first, first_labels, risks, decisions)
+    run(review.label_errors, first, first_labels, risks, decisions, decide=run.decide)
     preferences = run(settle.preferences, candidates, judgments, comparisons, decisions, queue=queue, **how)
     labels = run(settle.labels, responses, judgments, decisions)
     run(

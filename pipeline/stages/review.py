@@ -136,22 +136,23 @@ def given(responses: pl.DataFrame, *, labels: pl.DataFrame, decide: Decide) -> i
 
 def label_errors(
     preferences: pl.DataFrame, labels: pl.DataFrame, risks: pl.DataFrame, decisions: pl.DataFrame,
-    *, mistaken: int = 0, gold: int = 0,
+    *, decide: Decide | None = None,
 ) -> Outcome:  # fmt: skip
     """How much is wrong of what nobody looked at, of preferences and of safety labels as judges alone settled them: of all, and
     of each stratum. It is told by the audit alone; in it count only pairs that a look would change no more than the most that
-    was left: of all others of theirs, people looked at each. `mistaken`: how often reviewers were wrong in `gold` looks at
-    pairs whose answer is known."""
+    was left: of all others of theirs, people looked at each. How often reviewers err is told by what two of them saw, and, of
+    preferences, by the pairs whose answer is known, if `decide` has any."""
     pairs = _worths(preferences, risks)
     heard = decisions.filter((pl.col("role") == "adjudicator") | ~(pl.col("role") == "adjudicator").any().over(WHAT))
     rows: list[LabelError] = []
-    of: tuple[tuple[Criterion, pl.DataFrame], ...] = (
-        ("overall", _preferred(pairs, heard, decisions)), ("safety", _labelled(pairs, labels, heard, decisions)),
-    )  # fmt: skip
-    for criterion, judged in of:
+    of: tuple[tuple[Criterion, pl.DataFrame, tuple[int, int]], ...] = (
+        ("overall", _preferred(pairs, heard, decisions), decide.gold() if decide else (0, 0)),
+        ("safety", _labelled(pairs, labels, heard, decisions), (0, 0)),
+    )
+    for criterion, judged, gold in of:
         for stratum in (None, *judged["stratum"].unique().sort()):
             some = judged if stratum is None else judged.filter(stratum=stratum)
-            rows.append(_error(criterion, stratum, some, (mistaken, gold)))
+            rows.append(_error(criterion, stratum, some, gold))
     table = frame(rows, LabelError)
     return Outcome(LabelError, table, notes=LabelError.sentences(table))
 

@@ -9,6 +9,7 @@ import pytest
 from rows import make, reasons, table
 
 from pipeline.doors.decide import Decide
+from pipeline.doors.entries import Gold, Submitted, Vote
 from pipeline.stages import review
 from pipeline.statistics.audit import Audit, most_wrong
 from pipeline.tables import Decision, Label, LabelError, Preference, Prompt, QueueItem, Response
@@ -233,9 +234,9 @@ def test_a_budget_may_be_a_number_and_what_was_decided_counts() -> None:
     assert queued(again, "uncertain")[10:] != queued(sat, "uncertain")[10:], "the rest is in another order"
 
 
-def errors(decided: list[dict[str, object]], **settings: int) -> pl.DataFrame:
+def errors(decided: list[dict[str, object]], decide: Decide | None = None) -> pl.DataFrame:
     pairs, labels, _ = settled()
-    return review.label_errors(pairs, labels, known(), table(Decision, *decided), **settings).kept
+    return review.label_errors(pairs, labels, known(), table(Decision, *decided), decide=decide).kept
 
 
 def sentence(made: pl.DataFrame, criterion: str) -> str:
@@ -306,11 +307,30 @@ def test_two_reviewers_who_differ_tell_how_often_reviewers_err() -> None:
     (row,) = errors(both).filter(criterion="overall").filter(pl.col("stratum").is_null()).rows(named=True)
     assert 0.02 < row["error"] < 0.05
     assert row["found"] == 4, "a tie of the two is not what was settled"
-    (known_,) = (
-        errors(both, mistaken=0, gold=300)
-        .filter(criterion="overall")
-        .filter(pl.col("stratum").is_null())
-        .rows(named=True)
-    )
-    assert known_["error"] < row["error"]
-    assert known_["bound"] < row["bound"]
+
+
+def test_pairs_whose_answer_is_known_tell_how_often_reviewers_err(decide: Decide) -> None:
+    audited = numbers(known().drop_nulls("candidate_id").filter("audit")["candidate_id"])
+    said = people(audited, wrong=set())
+    plain = errors(said, decide).row(0, named=True)
+    assert plain["error"] is None
+    votes = (Vote(criterion="overall", strength=2.0),)
+    for n in range(40):
+        decide.keep(
+            Gold(
+                by="lead",
+                candidate_id=f"g{n}",
+                image=None,
+                question="Why?",
+                a="a",
+                b="b",
+                preferred=-1.0 if n < 4 else 1.0,
+            )
+        )
+        decide.keep(
+            Submitted(by="ann", candidate_id=f"g{n}", gold=True, votes=votes, left="a", seconds=1, interface="1")
+        )
+    assert decide.gold() == (4, 40)
+    row = errors(said, decide).row(0, named=True)
+    assert row["error"] == pytest.approx(0.1, abs=1e-6)
+    assert row["bound"] != plain["bound"]
