@@ -551,6 +551,11 @@ class LabelError(Row):
             f"({100 * self.level:.0f} % bound {100 * self.bound:.1f} %{known})."
         )
 
+    @classmethod
+    def sentences(cls, table: pl.DataFrame) -> tuple[str, ...]:
+        """Of such rows, those of all strata together, in words."""
+        return tuple(cls.model_validate(row).sentence for row in table.iter_rows(named=True) if row["stratum"] is None)
+
 
 class Label(Row):
     """What the safety judges' labels and people's decisions on a response settle to."""

@@ -177,7 +177,7 @@ def _serve(
     if not any(person.role == "lead" and person.welcome for person in before.people.values()):
         _add(decide, "lead", "lead")
     desk = Desk(decide, items.of_run(tables, classes))
-    settings = Settings(run, str(place.folder), _categories(desk.items, classes), _harms(classes))
+    settings = Settings(run, place, _categories(desk.items, classes), _harms(classes))
     app = build(Review(desk, images, Sessions(key_in(place.run(run) / "review.key")), settings))
     with contextlib.closing(listen(host, port)) as listening:
         at, on, *_ = listening.getsockname()

@@ -12,6 +12,9 @@ from pipeline.cli.terminal import out
 from pipeline.errors import UserError
 from pipeline.stages import evaluate as evaluating
 
+LEAST = 20
+"""Items."""
+
 
 def routing(
     file: Annotated[Path, typer.Argument(help="Items, a row each: .csv, .jsonl or .parquet.")],
@@ -32,6 +35,8 @@ def routing(
     there(items, truth, *judges, *(text or ()), *(name or ()))
     if truth in {*judges, *(text or ()), *(name or ())}:
         raise UserError(f"{truth} is the truth: it cannot be what the prediction rests on")
+    if items.height < LEAST:
+        raise UserError(f"too few items: {items.height}; of {LEAST} or more 5 % are one")
     made = evaluating.routing(
         items, truth=truth, judges=tuple(judges), texts=tuple(text or ()), names=tuple(name or ()),
         positive=tuple(positive or ("unsafe",)), draws=draws,

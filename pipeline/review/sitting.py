@@ -42,7 +42,7 @@ def shown(review: Review, person: Person, item: Item, before: Submitted | None, 
             side: {"html": words.whole(text) if everything else words.shown(text), "cut": words.cut(text) and not everything}
             for side, text in sides.items()
         },
-        "question": words.plain(item.question[: words.AT_ONCE]), "harms": review.settings.harms, "flags": FLAGS,
+        "question": words.plain(item.question[: words.AT_ONCE]), "scale": review.scale, "harms": review.options, "has_harms": bool(review.settings.harms), "flags": FLAGS,
         "reasons": ballot.REASONS, "filled": ballot.filled(before, item, left), "said": None,
         "undoable": review.desk.undoable(person) is not None,
     }  # fmt: skip

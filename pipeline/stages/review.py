@@ -69,7 +69,11 @@ def queue(
     luck = pl.Series([chance("audit", name).random() for name in pairs["candidate_id"]], dtype=pl.Float64)
     audited = pairs.with_columns(luck=luck).filter("audit").sort("luck")
     most = budget if isinstance(budget, int) else round(budget * pairs.height)
-    first = pairs.filter(~pl.col("audit")).sort(~decided, -pl.col("worth"), "candidate_id").head(most)
+    first = (
+        pairs.filter(~pl.col("audit"))
+        .sort(~decided, -pl.col("worth"), pl.col("strength").abs().fill_null(0.0), "candidate_id")
+        .head(most)
+    )
     rows = pl.concat([audited.drop("luck"), first]).with_row_index("rank")
     return outcome(QueueItem, map(_item, rows.iter_rows(named=True)))
 
@@ -148,7 +152,8 @@ def label_errors(
         for stratum in (None, *judged["stratum"].unique().sort()):
             some = judged if stratum is None else judged.filter(stratum=stratum)
             rows.append(_error(criterion, stratum, some, (mistaken, gold)))
-    return outcome(LabelError, rows)
+    table = frame(rows, LabelError)
+    return Outcome(LabelError, table, notes=LabelError.sentences(table))
 
 
 def _preferred(pairs: pl.DataFrame, heard: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
@@ -217,9 +222,7 @@ def _error(criterion: Criterion, stratum: str | None, pairs: pl.DataFrame, gold:
     blind = left.filter(
         ~pl.col("share").is_in(speaking["share"].implode())
     ).height  # of a share so small that nothing was drawn
-    single = (
-        float(audited["alone"].cast(pl.Float64).sum()) / audited.height
-    )  # what several saw is called wrong falsely more seldom
+    single = int(audited["alone"].sum()) / audited.height  # what several saw is called wrong falsely more seldom
     known = replace(by, low=by.low * single) if by else bounds.KNOWN
     whole = audited.height == speaking.height
     worst = (bounds.most_wrong_of_all(groups, known) if whole else _growing(groups, known)) + blind

@@ -8,7 +8,6 @@ without replacement: J. Buonaccorsi, 1987, Am. Stat. 41:215-218; with errors of 
 Epidemiol. 107:71-76).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +23,7 @@ MOST = 0.49
 """Reviewers who err more often tell nothing."""
 _RATES = (1.0, 20.0)
 """Beta prior of the share of wrong labels, by which a confidence sequence weighs what it may be: fixed before any audit."""
+_ROUNDING = 1e-9
 _GRID = 200
 """So many shares stand for all."""
 
@@ -61,29 +61,36 @@ KNOWN = Reviewers(0.0, 0.0, 0.0, 1.0)
 """Reviewers who never err."""
 
 
+@lru_cache(4096)
 def reviewers(
     differ: int, twice: int, mistaken: int = 0, gold: int = 0, level: float = 1 - FOR_REVIEWERS * (1 - LEVEL)
 ) -> Reviewers | None:
     """From items that two reviewers saw (`differ` of `twice`: two who err alone with the chance e differ with 2e(1-e)) and from
-    items whose answer is known (`mistaken` of `gold`). None without either."""
-    ways: tuple[tuple[int, int, Callable[[float], float]], ...] = ((mistaken, gold, float), (differ, twice, _single))
-    parts = [part for part in ways if part[1]]
-    if not parts:
+    items whose answer is known (`mistaken` of `gold`): exact, by the sum of both counts. None without either."""
+    if not (twice or gold):
         return None
-    miss = (1 - level) / len(parts) / 2
-    ends = [(of(1 - share(n - k, n, 1 - miss)), of(share(k, n, 1 - miss))) for k, n, of in parts]
-    low, high = max(low for low, _ in ends), min(high for _, high in ends)
-    if low > high:  # gold that is easier than the rest, or harder: believe neither
-        low, high = min(low for low, _ in ends), max(high for _, high in ends)
-    low, high = min(low, MOST), min(high, MOST)
-    weights = [n for _, n, _ in parts]
-    estimate = sum(n * of(k / n) for k, n, of in parts) / sum(weights)
-    return Reviewers(min(max(estimate, low), high), low, high, level)
+    seen, miss = differ + mistaken, (1 - level) / 2
+
+    def at_most(some: int, error: float) -> float:
+        known = _binomial(np.arange(min(some, gold) + 1), gold, error)
+        apart = _binomial(np.arange(some + 1), twice, 2 * error * (1 - error)).cumsum()
+        return float(known @ apart[some - np.arange(len(known))])
+
+    return Reviewers(
+        _crossing(lambda error: gold * error + twice * 2 * error * (1 - error) < seen),
+        _crossing(lambda error: 1 - at_most(seen - 1, error) < miss) if seen else 0.0,
+        _crossing(lambda error: at_most(seen, error) > miss),
+        level,
+    )
 
 
-def _single(differ: float) -> float:
-    """The e of which 2e(1-e) is this."""
-    return (1 - math.sqrt(1 - 2 * min(differ, 0.5))) / 2
+def _crossing(below: Callable[[float], bool]) -> float:
+    """Where it ceases to hold, between 0 and MOST."""
+    low, high = 0.0, MOST
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) else (low, middle)
+    return high if low else 0.0
 
 
 @lru_cache(4096)
@@ -109,7 +116,7 @@ def most_wrong(audit: Audit, by: Reviewers = KNOWN, level: float = LEVEL) -> int
             f"what is known of the reviewers holds with {by.level}, which leaves nothing for a bound of {level}"
         )
     seen = _at_most(audit.found, audit.audited, 1 - by.high, by.low)
-    return _last(lambda wrong: float(_drawn(wrong, audit) @ seen) > miss, 0, audit.size)
+    return _last(lambda wrong: float(_drawn(wrong, audit) @ seen) > miss - _ROUNDING, 0, audit.size)
 
 
 def most_wrong_of_all(audits: list[Audit], by: Reviewers = KNOWN, level: float = LEVEL) -> int:
@@ -149,8 +156,8 @@ def most_wrong_so_far(audit: Audit, by: Reviewers = KNOWN, level: float = LEVEL)
         below = numbers[0] < wrong
         return float(_drawn(wrong, audit) @ seen) > limit * float(weights[below] @ likely[below])
 
-    best = int(numbers[0][likely.argmax()])
-    return _last(possible, best, audit.size)
+    rate = (audit.found / max(audit.audited, 1) - by.low) / (1 - by.high - by.low)
+    return _last(possible, int(min(max(rate, 0.0), 1.0) * audit.size), audit.size)  # from the likeliest on
 
 
 def corrected(found: int, audited: int, by: Reviewers = KNOWN) -> float | None:

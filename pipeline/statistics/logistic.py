@@ -16,7 +16,8 @@ common everywhere."""
 _STEPS = 50
 _FAR = 8.0
 """The logit moves no farther in one step."""
-_STILL = 1e-4
+_STILL = 1e-2
+"""After a step so small the logit is right to about its square."""
 
 
 class Learner:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from runs_by_hand import HEAD, ROWS, Frames, frames, lazy, pages
+from runs_by_hand import ESTIMATE, HEAD, ROWS, Frames, estimated, frames, lazy, pages
 
 from pipeline.doors.blobs import Blobs
 from pipeline.models import SHIPPED, Catalogue
@@ -147,6 +147,13 @@ def test_nobody_looked_and_the_report_says_so(blobs: Blobs) -> None:
     del of["decisions"]
     html = text(of, blobs)
     assert "Nobody has looked at these pairs. How many of their labels are wrong is not known." in html
+
+
+def test_what_the_audit_says_stands_at_the_top_and_by_stratum(blobs: Blobs) -> None:
+    html = text(frames(blobs) | {"label_errors": estimated()}, blobs)
+    assert html.count(ESTIMATE) == 2
+    row = html.split("toxic, hard_question")[1].split("</tr>")[0]
+    assert re.findall(r'<td class="r">(.*?)</td>', row) == ["40", "412", "80", "1", "1 %", "2 %"]
 
 
 def test_a_sample_tells_who_said_what(blobs: Blobs) -> None:
