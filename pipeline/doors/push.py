@@ -86,9 +86,11 @@ def fetch(repo: str, tag: str, folder: Path) -> Path:
         if tag not in tags:
             raise UserError(f"{repo} has no version {tag}; it has {', '.join(tags) or 'none'}")
         hub.api.snapshot_download(repo, repo_type=TYPE, revision=tags[tag], local_dir=folder)
-    if not (folder / MANIFEST).is_file():
-        raise UserError(f"{repo} at {tag} is no release of Tetrad's: it has no {MANIFEST}")
-    if wrong := [path for path, sha256 in _manifest(folder).items() if _sha256(folder / path) != sha256]:
+    try:
+        said = _manifest(folder)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        raise UserError(f"{repo} at {tag} is no release of Tetrad's: it has no {MANIFEST} that can be read") from None
+    if wrong := [p for p, sha256 in said.items() if not (folder / p).is_file() or _sha256(folder / p) != sha256]:
         raise UserError(f"{repo} at {tag} is not what its {MANIFEST} says: {_few(wrong)}")
     return folder
 
@@ -218,14 +220,17 @@ def _verify(api: HfApi, folder: Path, to: Target, commit: str) -> None:
             back.unlink()
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    try:
-        for config in datasets.get_dataset_config_names(to.repo, revision=commit, token=api.token):
+    for config, about in _page(folder)["configs"].items():
+        try:
             loaded = datasets.load_dataset(to.repo, config, revision=commit, streaming=True, token=api.token)
-            for rows in loaded.values():
-                next(iter(rows), None)
-    except (datasets.exceptions.DatasetsError, pa.ArrowException, ValueError, FileNotFoundError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise UserError(f"{to.repo} is uploaded, but `datasets` cannot load it at {commit}: {said}") from None
+            empty = [split for split, rows in about["splits"].items() if rows and not next(iter(loaded[split]), None)]
+        except (datasets.exceptions.DatasetsError, pa.ArrowException, ValueError, KeyError, FileNotFoundError) as error:
+            said = " ".join(str(error).split())[:300]
+            raise UserError(f"{to.repo} is uploaded, but `datasets` cannot load {config} at {commit}: {said}") from None
+        if empty:
+            raise UserError(
+                f"{to.repo} is uploaded, but `datasets` finds no row of {config}, {_few(empty)} at {commit}"
+            )
 
 
 def _manifest(folder: Path) -> dict[str, str]:

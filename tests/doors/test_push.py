@@ -241,7 +241,7 @@ def written(folder: Path, files: dict[str, str | pa.Table], **manifest: object) 
         else:
             pq.write_table(content, folder / path)
     sha256 = {path: hashlib.sha256(content).hexdigest() for path, content in contents(folder).items()}
-    (folder / MANIFEST).write_text(json.dumps({"name": "tiny", "files": sha256} | manifest))
+    (folder / MANIFEST).write_text(json.dumps({"name": "tiny", "configs": CONFIGS, "files": sha256} | manifest))
     return folder
 
 
@@ -255,6 +255,7 @@ def shard(*ids: int) -> pa.Table:
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
+CONFIGS = {"default": {"splits": {"train": 6}}, "kto": {"splits": {"train": 2}}}
 LABELS = pa.table({"id": ["0", "1"], "label": [True, False]})
 FILES = {TOLD: CARD, TABLE: LABELS} | {path: shard(n, n + 100) for n, path in enumerate(SHARDS)}
 
@@ -533,10 +534,19 @@ def test_what_comes_back_otherwise_is_not_tagged(python: Python, hub: Hub, relea
     assert hub.repos[REPO].tags == {}
 
 
-def test_what_datasets_cannot_load_is_not_tagged(python: Python, hub: Hub, tmp_path: Path) -> None:
-    wrong = written(tmp_path / "wrong", FILES | {TOLD: CARD.replace("dtype: bool", "dtype: image")})
-    said = complaint(python(PUSH, wrong, "org/tiny@v1"))
-    assert f"{REPO} is uploaded, but `datasets` cannot load it at {hub.repos[REPO].head}: " in said
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (CARD.replace("dtype: bool", "dtype: image"), "`datasets` cannot load kto at"),
+        (CARD.replace("config_name: kto", "config_name: other"), "`datasets` cannot load kto at"),
+        (CARD.replace("kto/train-*", "kto/other-*"), "`datasets` finds no row of kto, train at"),
+    ],
+)
+def test_what_datasets_cannot_load_is_not_tagged(
+    python: Python, hub: Hub, tmp_path: Path, wrong: str, words: str
+) -> None:
+    said = complaint(python(PUSH, written(tmp_path / "wrong", FILES | {TOLD: wrong}), "org/tiny@v1"))
+    assert f"{REPO} is uploaded, but {words} {hub.repos[REPO].head}" in said
     assert hub.repos[REPO].tags == {}
 
 
@@ -552,8 +562,12 @@ def test_a_published_release_is_fetched_by_its_tag(
     assert fetched == contents(release)
     said = complaint(python(FETCH, REPO, "v3", tmp_path / "other", **way))
     assert said == f"tetrad: {REPO} has no version v3; it has v1, v2"
-    del hub.repos[REPO].commits[hub.repos[REPO].tags["v2"]][MANIFEST]
-    assert "no release of Tetrad's" in complaint(python(FETCH, REPO, "v2", tmp_path / "third", **way))
+    tree = hub.repos[REPO].commits[hub.repos[REPO].tags["v2"]]
+    del tree[SHARDS[1]]
+    said = complaint(python(FETCH, REPO, "v2", tmp_path / "third", **way))
+    assert f"{REPO} at v2 is not what its manifest.json says: {SHARDS[1]}" in said
+    del tree[MANIFEST]
+    assert "no release of Tetrad's" in complaint(python(FETCH, REPO, "v2", tmp_path / "fourth", **way))
 
 
 def test_a_name_that_holds_another_dataset_is_told_unless_it_is_built_on(
