@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from pipeline.doors.entries import Chose, Flagged, Rested, Revealed, Skipped, Submitted, Undone, new_id
 from pipeline.review import ballot, words
-from pipeline.review.items import Item
+from pipeline.review.items import PNG, Item
 from pipeline.review.standing import Person
 from pipeline.review.web import Refused, Review, of, onward
 
@@ -163,7 +163,7 @@ async def image(request: Request, pair: str) -> Response:
     if item.image is None or item.image not in review.images:
         raise Refused(404, "There is no image.")
     data = review.images.read(item.image)
-    return Response(data, media_type="image/png" if data[:4] == b"\x89PNG" else "image/jpeg")
+    return Response(data, media_type="image/png" if data[:4] == PNG else "image/jpeg")
 
 
 def _token(fields: dict[str, Any]) -> str | None:

@@ -39,8 +39,6 @@ class Settings:
     """What a reviewer may be spared: id in the taxonomy to name."""
     harms: dict[str, dict[str, str]]
     """What an unsafe answer is unsafe by: group's name to id to name."""
-    secure: bool = False
-    """Whether browsers reach it by HTTPS alone."""
 
 
 class Refused(Exception):  # noqa: N818 -- no fault: an answer
