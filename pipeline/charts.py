@@ -10,8 +10,8 @@ from html import escape
 from itertools import pairwise
 
 Colour = tuple[int, int, int]
-BAD, MIDDLE, GOOD, FAINT = (178, 74, 58), (232, 206, 150), (47, 125, 120), (228, 236, 234)
-"""The ends and the middle of what runs from bad to good; and the light end of what only grows."""
+BAD, MIDDLE, GOOD = (178, 74, 58), (232, 206, 150), (47, 125, 120)
+"""The ends and the middle of what runs from bad to good."""
 PALETTE = """
 svg.chart { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; }
 svg.chart .ground { fill: #fff; } svg.chart text { fill: #4a5160; } svg.chart .strong { fill: #1f2430; } svg.chart .faint { fill: #6b7280; }
@@ -60,10 +60,8 @@ class Bars:
     counts: Sequence[int]
 
 
-def heat(
-    title: str, rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell | None]], *, grows: bool = False
-) -> str:  # fmt: skip
-    """Rows x columns of cells; None where there is nothing. `grows`: the value only grows, and none is bad."""
+def heat(title: str, rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell | None]]) -> str:
+    """Rows x columns of cells; None where there is nothing."""
     left, wide, high = _room(rows), 48, 30
     top = min(190.0, 0.72 * max((len(_cut(c)) for c in columns), default=0) * _LETTER + 22)
     parts = []
@@ -80,12 +78,12 @@ def heat(
             if cell is None:
                 parts.append(f'<rect class="empty" x="{x + 18}" y="{y + 14:.0f}" width="10" height="2" rx="1"/>')
             else:
-                parts.append(_square(cell, x, y, wide - 2, high - 2, grows=grows))
+                parts.append(_square(cell, x, y, wide - 2, high - 2))
     return _svg(title, left + wide * len(columns) + 130, top + high * len(rows) + 4, parts)
 
 
-def _square(cell: Cell, x: float, y: float, wide: float, high: float, *, grows: bool) -> str:
-    colour = _between((FAINT, GOOD) if grows else (BAD, MIDDLE, GOOD), cell.share)
+def _square(cell: Cell, x: float, y: float, wide: float, high: float) -> str:
+    colour = _between((BAD, MIDDLE, GOOD), cell.share)
     dark = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 140
     ink, weak = ("strong", ' opacity="0.4"') if cell.faint else ("ondark" if dark else "onlight", "")
     return (

@@ -134,6 +134,15 @@ def test_settling_is_measured_at_two_sizes() -> None:
 
 
 @pytest.mark.slow
+def test_a_release_is_measured_beside_pyarrow_and_datasets() -> None:
+    found = figures(run("release.py", "--quick"))
+    assert list(found)[:4] == [
+        "release_vs_pyarrow", "release_vs_datasets", "release_rss_10k_vs_2k", "chunks_unchanged_after_1pct",
+    ]  # fmt: skip
+    assert found["chunks_unchanged_after_1pct"] >= 0.95
+
+
+@pytest.mark.slow
 def test_bounds_are_measured_beside_the_truth() -> None:
     found = figures(run("audit.py", "--quick"))
     assert found["bound_coverage"] >= 0.7

@@ -14,7 +14,7 @@ from pipeline.release.exporting import export as exported
 from pipeline.release.folder import Folder
 from pipeline.release.hydrate import hydrate as filled
 
-group = typer.Typer(no_args_is_help=True, help="Release folders: diff, hydrate, export.")
+group = typer.Typer(no_args_is_help=True, help="Release folders: diff (--rows), hydrate (--unchecked), export (--to).")
 Release = Annotated[Path, typer.Argument(help="A release's folder.")]
 
 

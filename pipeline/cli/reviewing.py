@@ -140,9 +140,8 @@ def _write(
     if folder:
         private_folder(folder)
         images = Blobs(place.folder / "images")
-        for item in shown:
-            label_studio.copy(item, images, folder)
-        (folder / "tasks.json").write_text(json.dumps([label_studio.task(item) for item in shown], indent=1))
+        tasks = [label_studio.task(item, label_studio.copy(item, images, folder)) for item in shown]
+        (folder / "tasks.json").write_text(json.dumps(tasks, indent=1))
         (folder / "config.xml").write_text(label_studio.config())
         out.print(
             f"{len(shown)} tasks in {folder}: config.xml is the project's labelling interface",
@@ -177,7 +176,7 @@ def _serve(
     if not any(person.role == "lead" and person.welcome for person in before.people.values()):
         _add(decide, "lead", "lead")
     desk = Desk(decide, items.of_run(tables, classes))
-    settings = Settings(run, str(place.folder), _categories(desk.items, classes), _harms(classes))
+    settings = Settings(run, place, _categories(desk.items, classes), _harms(classes))
     app = build(Review(desk, images, Sessions(key_in(place.run(run) / "review.key")), settings))
     with contextlib.closing(listen(host, port)) as listening:
         at, on, *_ = listening.getsockname()

@@ -5,6 +5,8 @@ import glob
 import hashlib
 import json
 import re
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,11 +85,12 @@ def fetch(repo: str, tag: str, folder: Path) -> Path:
         tags = {t.name: t.target_commit for t in hub.api.list_repo_refs(repo, repo_type=TYPE).tags}
         if tag not in tags:
             raise UserError(f"{repo} has no version {tag}; it has {', '.join(tags) or 'none'}")
-        disable_progress_bars()
         hub.api.snapshot_download(repo, repo_type=TYPE, revision=tags[tag], local_dir=folder)
-    if not (folder / MANIFEST).is_file():
-        raise UserError(f"{repo} at {tag} is no release of Tetrad's: it has no {MANIFEST}")
-    if wrong := [path for path, sha256 in _manifest(folder).items() if _sha256(folder / path) != sha256]:
+    try:
+        said = _manifest(folder)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        raise UserError(f"{repo} at {tag} is no release of Tetrad's: it has no {MANIFEST} that can be read") from None
+    if wrong := [p for p, sha256 in said.items() if not (folder / p).is_file() or _sha256(folder / p) != sha256]:
         raise UserError(f"{repo} at {tag} is not what its {MANIFEST} says: {_few(wrong)}")
     return folder
 
@@ -207,20 +210,27 @@ def _verify(api: HfApi, folder: Path, to: Target, commit: str) -> None:
     """Bring back every file at the commit, one after the other, and let `datasets` find every config and split."""
     import datasets  # it takes its time to load
 
-    disable_progress_bars()
-    for path, sha256 in _manifest(folder).items():
-        with tempfile.TemporaryDirectory() as aside:
-            back = api.hf_hub_download(to.repo, path, repo_type=TYPE, revision=commit, local_dir=aside)
-            if _sha256(Path(back)) != sha256:
-                raise UserError(f"{to.repo} gives back another {path} than was uploaded, at {commit}: it is not tagged")
+    aside = folder.with_name(f"{folder.name}.back.aside")
+    shutil.rmtree(aside, ignore_errors=True)
     try:
-        for config in datasets.get_dataset_config_names(to.repo, revision=commit, token=api.token):
+        for path, sha256 in _manifest(folder).items():
+            back = Path(api.hf_hub_download(to.repo, path, repo_type=TYPE, revision=commit, local_dir=aside))
+            if _sha256(back) != sha256:
+                raise UserError(f"{to.repo} gives back another {path} than was uploaded, at {commit}: it is not tagged")
+            back.unlink()
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    for config, about in _page(folder)["configs"].items():
+        try:
             loaded = datasets.load_dataset(to.repo, config, revision=commit, streaming=True, token=api.token)
-            for rows in loaded.values():
-                next(iter(rows), None)
-    except (datasets.exceptions.DatasetsError, pa.ArrowException, ValueError, FileNotFoundError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise UserError(f"{to.repo} is uploaded, but `datasets` cannot load it at {commit}: {said}") from None
+            empty = [split for split, rows in about["splits"].items() if rows and not next(iter(loaded[split]), None)]
+        except (datasets.exceptions.DatasetsError, pa.ArrowException, ValueError, KeyError, FileNotFoundError) as error:
+            said = " ".join(str(error).split())[:300]
+            raise UserError(f"{to.repo} is uploaded, but `datasets` cannot load {config} at {commit}: {said}") from None
+        if empty:
+            raise UserError(
+                f"{to.repo} is uploaded, but `datasets` finds no row of {config}, {_few(empty)} at {commit}"
+            )
 
 
 def _manifest(folder: Path) -> dict[str, str]:
@@ -251,6 +261,8 @@ class _Hub:
         self._doing, self._token = doing, get_token() or ""
         if not re.fullmatch("[!-~]+", self._token):
             raise UserError("no token for the Hub: set the environment variable HF_TOKEN to one that may write")
+        if not sys.stderr.isatty():
+            disable_progress_bars()
         self.api = HfApi(token=self._token)
 
     def __enter__(self) -> "_Hub":

@@ -1,4 +1,4 @@
-"""What the quadruples are like: how strong, how sure, how long."""
+"""What the quadruples are like: how strong, and how long."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from pipeline.findings import Tables
 from pipeline.statistics.aggregation import roc_auc
 
 STRENGTHS = tuple(n / 4 for n in range(13))
-CONFIDENCES = tuple(n / 10 for n in range(5, 11))
 LENGTHS = (0, 25, 50, 100, 200, 400, 800, 1600, 3200)
 """Characters; the last bin has no end."""
 
@@ -22,8 +21,6 @@ class Shape:
 
     rows: int
     strength: tuple[int, ...]
-    confidence: tuple[int, ...]
-    """The first bin holds all below it, too."""
     chosen: tuple[int, ...]
     """Lengths."""
     rejected: tuple[int, ...]
@@ -38,14 +35,13 @@ def shape(tables: Tables) -> Shape | None:
     if "quadruples" not in tables:
         return None
     length = {side: pl.col(side).str.len_chars().cast(pl.Int64) for side in ("chosen", "rejected")}
-    rows = tables["quadruples"].select("strength", "confidence", **length).collect()
+    rows = tables["quadruples"].select("strength", **length).collect()
     if rows.is_empty():
         return None
     chosen, rejected = rows["chosen"].to_numpy(), rows["rejected"].to_numpy()
     return Shape(
         rows.height,
         _bins(rows["strength"].to_numpy(), STRENGTHS),
-        _bins(np.maximum(rows["confidence"].to_numpy(), 0.51), CONFIDENCES),
         _bins(chosen, (*LENGTHS, np.inf)),
         _bins(rejected, (*LENGTHS, np.inf)),
         float((chosen > rejected).mean()),

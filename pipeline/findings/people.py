@@ -1,16 +1,11 @@
 """What people looked at, and what is known of how many labels are wrong."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from pipeline.findings import Tables, counts, number
-from pipeline.tables import Decision, frame
-from pipeline.workspace import Made
-
-ERRORS = "label_errors"
-"""The table whose notes say how many labels are wrong, and how surely."""
+from pipeline.tables import Decision, LabelError, frame
 
 
 @dataclass(frozen=True)
@@ -48,6 +43,15 @@ def review(tables: Tables) -> Review:
     )
 
 
-def error_lines(made: Sequence[Made]) -> list[str]:
-    """The estimate in words; nothing where there is none."""
-    return [note for page in made if page.name == ERRORS for note in page.notes]
+def errors(tables: Tables) -> list[LabelError]:
+    """How much of what nobody looked at is wrong: of all, by criterion; then of each stratum of which that is estimated."""
+    if "label_errors" not in tables:
+        return []
+    rows = [LabelError(**row) for row in tables["label_errors"].collect().iter_rows(named=True)]
+    apart = [row for row in rows if row.stratum and row.estimate is not None]
+    return [row for row in rows if row.stratum is None] + apart
+
+
+def sentences(tables: Tables) -> list[str]:
+    """The same of all, in words; nothing where the recipe does not ask."""
+    return [row.sentence for row in errors(tables) if row.stratum is None]

@@ -1,3 +1,4 @@
-"""What a release is made of: `parquet` (the rows), `card` (README.md). To add an export format, write one module with
-a function from the table of quadruples to files in the release's folder, and call it in `stages/publish.py`.
+"""What a release is made of: `configs` (its configurations), `parquet` (their files), `card` (README.md), `splits`, `versions`. To add a
+configuration, write one function in `configs` from the published rows to its own, and name it there; to add an export
+format, see `exports`.
 """

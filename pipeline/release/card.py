@@ -94,7 +94,7 @@ def card(
         asked=makers.asked(tables),
         shape=pairs.shape(tables),
         review=people.review(tables),
-        errors=people.error_lines(made),
+        errors=people.sentences(tables),
         notes=[note for page in made if page.name == "spread" for note in page.notes],
         told=told,
     )  # fmt: skip
@@ -233,6 +233,6 @@ def _responsible(tables: Tables, made: list[Made], told: Told) -> dict[str, str 
         "personalSensitiveInformation": "Images may show people. Texts are of models; e-mail, phone, card, IBAN and IP numbers are masked or dropped by rule.",
         "dataSocialImpact": "Meant to make models safer. Its rejected side could train harmful ones: that is forbidden, and access is gated.",
         "dataBiases": "Judges are models, with preferences for order, length and their own family; the card reports them.",
-        "dataLimitations": people.error_lines(made) or "Nobody has estimated how many labels are wrong.",
+        "dataLimitations": people.sentences(tables) or "Nobody has estimated how many labels are wrong.",
         "dataUseCases": "Preference training and reward models for safety; evaluation of judges.",
     }  # fmt: skip

@@ -32,7 +32,7 @@ def croissant(
     page = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": manifest["name"],
         "description": "Preferences between responses to questions, most of them on images: image, question, chosen and rejected "
         "response. Questions and responses may be harmful: for research on safety.",

@@ -57,8 +57,8 @@ def _kind(column: dict[str, Any]) -> str:
     """A feature, as the card says it, in one line."""
     if "dtype" in column:
         return str(column["dtype"])
-    inner = column.get("list", column.get("struct"))
-    held = inner if isinstance(inner, str) else ", ".join(f"{c['name']}: {_kind(c)}" for c in inner or ())
+    inner: Any = column.get("list", column.get("struct"))
+    held = inner if isinstance(inner, str) else ", ".join(f"{c['name']}: {_kind(c)}" for c in inner)
     return f"list of {held if isinstance(inner, str) else '{' + held + '}'}"
 
 

@@ -1,12 +1,12 @@
 """Rows as Parquet, in the layout that `datasets` writes and the Hub's viewer expects: pictures embedded and uncompressed,
 features declared, content-defined chunks with a page index, row groups and files of bounded size.
 
-Of the pictures only one row group's are ever held: a release of a hundred thousand takes no more memory than one of a thousand.
+Of the pictures only two row groups' are ever held: a release of a hundred thousand takes no more memory than one of a thousand.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +20,10 @@ from pipeline.tables import row_id
 
 Picture = Literal["image", "images"]
 """The name of the column with the picture: `image` is one, `images` a list of one, as trainers want it."""
-GROUP = 96_000_000
-"""Bytes of a row group, at most, unless one row has more: `datasets` aims at 100 MB, and the viewer reads none over 300 MB."""
+GROUP = 48_000_000
+"""Bytes of a row group, at most, unless one row has more: the viewer reads none over 300 MB, and so much is held of each file."""
+AT_ONCE = 2
+"""Files that are written side by side."""
 SHARD = 490_000_000
 """Bytes of a file, at most: with its footer it stays below 500 MB."""
 CHUNKS = {"min_chunk_size": 32 * 1024, "max_chunk_size": 64 * 1024, "norm_level": 0}
@@ -70,28 +72,34 @@ def write(
     """Write a split's rows in their order, in as many files as it takes; returns them. The same rows give the same bytes.
     `files`: `image_sha256` to the picture's file; a row whose picture is not among them gets a null. `most`: bytes of a row
     group and of a file."""
-    group_size, shard = most
     declared = features(rows.schema, picture)
-    how = options(declared)
+    schema, how = declared.arrow_schema, options(declared)
     folder.mkdir(parents=True, exist_ok=True)
-    parts: list[Path] = []
-    held = shard + 1  # so that the first group begins a file
-    with ExitStack() as opened:
-        for group, size in _groups(rows, files if picture else {}, group_size):
-            if held + size > shard:
-                opened.pop_all().close()
-                parts.append(folder / f"{split}-{len(parts):05}.part")
-                writer = opened.enter_context(pq.ParquetWriter(parts[-1], declared.arrow_schema, **how))
-                writer.add_key_value_metadata(
-                    {"content_defined_chunking": json.dumps(how["use_content_defined_chunking"])}
-                )
-                held = 0
-            writer.write_table(_table(group, declared.arrow_schema, picture, files))
-            held += size
-    return [
-        part.rename(part.with_name(f"{split}-{number:05}-of-{len(parts):05}.parquet"))
-        for number, part in enumerate(parts)
-    ]
+    shards = _shards(_groups(rows, files if picture else {}, most[0]), most[1])
+    paths = [folder / f"{split}-{number:05}-of-{len(shards):05}.parquet" for number in range(len(shards))]
+
+    def put(path: Path, groups: list[pl.DataFrame]) -> None:
+        with pq.ParquetWriter(path, schema, **how) as writer:
+            writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKS)})
+            for group in groups:
+                writer.write_table(_table(group, schema, picture, files))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(put, paths, shards))
+    return paths
+
+
+def _shards(groups: Iterable[tuple[pl.DataFrame, int]], most: int) -> list[list[pl.DataFrame]]:
+    """The groups of each file."""
+    found: list[list[pl.DataFrame]] = []
+    held = most + 1  # so that the first group begins a file
+    for group, size in groups:
+        if held + size > most:
+            found.append([])
+            held = 0
+        found[-1].append(group)
+        held += size
+    return found
 
 
 def _groups(rows: pl.DataFrame, files: Mapping[str, Path], most: int) -> Iterator[tuple[pl.DataFrame, int]]:

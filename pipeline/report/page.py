@@ -20,7 +20,7 @@ from pipeline.workspace import Made
 _HERE = Path(__file__).parent
 SAMPLES = 8
 CHARTS = ("safe_rates", "safe_by_class", "scores", "leanings", "agreements", "strengths", "lengths")
-ASIDE = ("Shortfall", "SafeRate", "JudgeReport", "QueueItem")
+ASIDE = ("Shortfall", "SafeRate", "JudgeReport", "QueueItem", "Risk", "LabelError")
 """Rows that tell of the line, and are not on it."""
 LINE = ("collect", "question", "sample", "judge", "settle", "review", "pair")
 
@@ -80,7 +80,7 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
         shape=pairs.shape(tables),
         charts={name: Markup(getattr(charted, name)(tables)) for name in CHARTS},  # noqa: S704 -- they escape what they print
         review=people.review(tables),
-        errors=people.error_lines(last),
+        errors=people.errors(tables),
         spent=spending.spending(last, models),
         samples=samples(tables, images, SAMPLES),
     )
@@ -97,7 +97,9 @@ def _template() -> jinja2.Template:
 
 def stamp(head: Head, made: Sequence[Made], models: Catalogue) -> str:
     """What a report is made from, hashed: its tables, prices and code. It stands in the report's head."""
-    digest = hashlib.sha256(f"{head} {[m.sha256 for m in made]} {spending.spending(made, models)}".encode())
+    digest = hashlib.sha256(
+        f"{head} {[(m.sha256, m.seconds) for m in made]} {spending.spending(made, models)}".encode()
+    )
     for path in sorted([Path(charts.__file__), *_HERE.glob("*.*"), *Path(classes.__file__).parent.glob("*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -122,12 +124,7 @@ def steps(made: Sequence[Made]) -> list[Step]:
         if table in pages:
             rows = int(getattr(pages[table], what))
             before = found[-1].rows if found else 0
-            ratio = (
-                ""
-                if not before
-                else f"\N{MULTIPLICATION SIGN} {rows / before:.1f}"
-                if rows > before
-                else f"{100 * rows / before:.0f} %"
-            )
-            found.append(Step(name, rows, ratio))
+            share = f"{100 * rows / before:.0f} %" if before else ""
+            times = f"\N{MULTIPLICATION SIGN} {rows / before:.1f}" if before else ""
+            found.append(Step(name, rows, times if rows > before else share))
     return found

@@ -142,7 +142,7 @@ def _verdicts(tables: Tables, candidate: str | None, sides: dict[str, str]) -> l
         for c in _rows(tables, name, "candidate_id", candidate):
             shown = "chosen" if (c["a_id"] if c["first"] == "a" else c["b_id"]) == sides["chosen"] else "rejected"
             said.append(f"{c['judge']}, {c['criterion']}, {shown} shown first: {_side(c, sides) if c['error'] is None else c['error']}")  # fmt: skip
-    for row in _rows(tables, "candidates", "id", candidate):
+    for row in _rows(tables, "candidates" if "candidates" in tables else "finals", "id", candidate):
         said += [f"human/{d['reviewer']}, {d['criterion']}: {_side(row | d, sides)}" for d in _rows(tables, "decisions", "candidate_id", candidate)]  # fmt: skip
     return said
 

@@ -23,7 +23,7 @@ async def login(request: Request) -> Response:
     """Begin a session."""
     review = of(request)
     sent = await request.form(max_files=0, max_fields=10)
-    where, address = local(str(sent.get("next", "/"))), request.client.host if request.client else ""
+    where, address = local(str(sent.get("next", "/"))), _address(request)
     if (wait := review.keeper.patience(address)) > 0:
         why = f"Too many wrong tokens. Try again in {wait:.0f} seconds."
         page = review.page("login", request, 429, next=where, ended=False, wrong=why)
@@ -39,8 +39,20 @@ async def login(request: Request) -> Response:
         where = "/lead"
     done = RedirectResponse(where, 303)
     cookie = review.sessions.begin(person.name, token)
-    done.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=review.settings.secure)
+    done.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=_by_tls(request))
     return done
+
+
+def _address(request: Request) -> str:
+    """Whose wrong tokens are counted. A proxy on this machine adds whom it speaks for; others are not believed."""
+    host = request.client.host if request.client else ""
+    said = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return said if said and host in ("127.0.0.1", "::1") else host
+
+
+def _by_tls(request: Request) -> bool:
+    """Whether the browser speaks TLS to a proxy before us, which says so: then it keeps the cookie for that alone."""
+    return request.headers.get("x-forwarded-proto") == "https"
 
 
 @router.post("/logout")

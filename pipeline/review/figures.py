@@ -1,20 +1,23 @@
 """What the lead is told of a review: of each person, how far people agree, and how long it will take."""
 
 import time
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.doors.entries import OVERALL, SAFETY, Submitted
+from pipeline.errors import UserError
 from pipeline.review.ballot import CRITERIA
 from pipeline.review.desk import Desk
 from pipeline.statistics import agreement
 from pipeline.statistics.agreement import Agreement, Resampling
 from pipeline.statistics.intervals import wilson
+from pipeline.tables import LabelError
+from pipeline.workspace import Workspace
 
 _RESAMPLING = Resampling(draws=1000)
 _DAY = 86400.0
@@ -86,9 +89,17 @@ class Forecast:
     """...at which the queue is done after so many days."""
 
 
-def error_line(desk: Desk) -> str | None:  # noqa: ARG001 -- the place where the estimate is handed in
-    """How many labels of what nobody reviewed are wrong, with its bound; none: the run has no such estimate."""
-    return None
+def error_lines(workspace: Workspace, run: str) -> list[str]:
+    """How many labels of what nobody reviewed are wrong, with their bounds, as the run's table of them says; none: it has none."""
+    found = {made.name: made for made in workspace.made(run)}.get("label_errors")
+    if found is None:
+        return []
+    try:
+        table = workspace.table(run, found)
+    except (UserError, OSError):  # a run makes it anew at this moment
+        return []
+    rows = table.filter(pl.col("stratum").is_null()).iter_rows(named=True)
+    return [LabelError.model_validate(row).sentence for row in rows]
 
 
 def people(desk: Desk) -> list[Reviewer]:
@@ -183,8 +194,3 @@ def forecast(desk: Desk, now: float | None = None) -> Forecast:
     return Forecast(
         desk.owed * median(spent) / 3600 if spent else None, pace, desk.owed / a_day if a_day and desk.owed else None
     )
-
-
-def by_day(desk: Desk) -> Counter[str]:
-    """Decisions by day (UTC)."""
-    return Counter(time.strftime("%Y-%m-%d", time.gmtime(at)) for at in desk.standing.times.values())

@@ -9,6 +9,9 @@ import polars as pl
 from pipeline.doors.entries import Gold
 from pipeline.taxonomy import Taxonomy
 
+PNG = b"\x89PNG"
+"""How such a file begins: rebuilt images are PNG or JPEG."""
+
 
 @dataclass(frozen=True)
 class Item:

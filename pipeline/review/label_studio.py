@@ -14,7 +14,7 @@ from pipeline.doors.blobs import Blobs
 from pipeline.doors.entries import SAFETY
 from pipeline.errors import UserError
 from pipeline.review.ballot import CRITERIA
-from pipeline.review.items import Item
+from pipeline.review.items import PNG, Item
 from pipeline.tables import Decision, chance
 
 IMAGES = "images"
@@ -45,7 +45,7 @@ def config() -> str:
         for n in (1, 2)
     ]
     return "\n".join([
-        "<View>", '<Image name="image" value="$image" zoom="true"/>', '<Header value="Question"/>',
+        "<View>", '<Image name="image" value="$image" zoom="true" maxWidth="480px"/>', '<Header value="Question"/>',
         '<Text name="question" value="$question"/>', '<View style="display:flex;gap:2em">', *answers, "</View>", *parts,
         '<TextArea name="note" toName="question" placeholder="Note" rows="2"/>', "</View>", "",
     ])  # fmt: skip
@@ -60,20 +60,24 @@ def _choices(name: str, header: str, to: str, values: Mapping[str, str], *, requ
     )
 
 
-def task(item: Item) -> dict[str, Any]:
-    """What Label Studio imports. The image is one of its local files: the folder is to be LOCAL_FILES_DOCUMENT_ROOT."""
+def task(item: Item, image: str) -> dict[str, Any]:
+    """What Label Studio imports. `image`: as `copy` named it; the folder is to be LOCAL_FILES_DOCUMENT_ROOT."""
     left = "a" if chance("label_studio", item.id).random() < 0.5 else "b"
     first, second = (item.a, item.b) if left == "a" else (item.b, item.a)
-    image = f"/data/local-files/?d={IMAGES}/{item.image}" if item.image else ""
+    shown = f"/data/local-files/?d={image}" if image else ""
     return {"data": {"candidate_id": item.id, "left": left, "question": item.question, "answer1": first,
-                     "answer2": second, "image": image}}  # fmt: skip
+                     "answer2": second, "image": shown}}  # fmt: skip
 
 
-def copy(item: Item, images: Blobs, folder: Path) -> None:
-    """Its image's bytes, beside the tasks."""
-    if item.image and item.image in images:
-        (folder / IMAGES).mkdir(exist_ok=True)
-        (folder / IMAGES / item.image).write_bytes(images.read(item.image))
+def copy(item: Item, images: Blobs, folder: Path) -> str:
+    """Its image's bytes, beside the tasks; returns where, from the folder: nothing, if it has none here."""
+    if not item.image or item.image not in images:
+        return ""
+    data = images.read(item.image)
+    name = f"{IMAGES}/{item.image}.{'png' if data[:4] == PNG else 'jpg'}"
+    (folder / IMAGES).mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+    return name
 
 
 class _Value(BaseModel):

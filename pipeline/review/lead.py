@@ -38,9 +38,9 @@ async def _overview(request: Request, review: Review, **values: object) -> Respo
     page: dict[str, Any] = {
         "progress": desk.progress(), "forecast": figures.forecast(desk), "people": figures.people(desk), "axes": measured[0],
         "categories": measured[1], "names": review.settings.categories, "rules": desk.standing.rules,
-        "flags": [(flag, FLAGS[flag.what]) for flag in flags if flag.what != "illegal"], "error": figures.error_line(desk),
+        "flags": [(flag, FLAGS[flag.what]) for flag in flags if flag.what != "illegal"], "errors": figures.error_lines(review.settings.workspace, review.settings.run),
         "illegal": [
-            (flag, f"tetrad forget {flag.image} --workspace {shlex.quote(review.settings.workspace)}" if flag.image else "")
+            (flag, f"tetrad forget {flag.image} --workspace {shlex.quote(str(review.settings.workspace.folder))}" if flag.image else "")
             for flag in flags if flag.what == "illegal"
         ],
         "gold": len(desk.standing.gold), "token": None, "joined": None,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from pipeline.doors.entries import Chose, Flagged, Rested, Revealed, Skipped, Submitted, Undone, new_id
 from pipeline.review import ballot, words
-from pipeline.review.items import Item
+from pipeline.review.items import PNG, Item
 from pipeline.review.standing import Person
 from pipeline.review.web import Refused, Review, of, onward
 
@@ -42,7 +42,7 @@ def shown(review: Review, person: Person, item: Item, before: Submitted | None, 
             side: {"html": words.whole(text) if everything else words.shown(text), "cut": words.cut(text) and not everything}
             for side, text in sides.items()
         },
-        "question": words.plain(item.question[: words.AT_ONCE]), "harms": review.settings.harms, "flags": FLAGS,
+        "question": words.plain(item.question[: words.AT_ONCE]), "scale": review.scale, "harms": review.options, "has_harms": bool(review.settings.harms), "flags": FLAGS,
         "reasons": ballot.REASONS, "filled": ballot.filled(before, item, left), "said": None,
         "undoable": review.desk.undoable(person) is not None,
     }  # fmt: skip
@@ -163,7 +163,7 @@ async def image(request: Request, pair: str) -> Response:
     if item.image is None or item.image not in review.images:
         raise Refused(404, "There is no image.")
     data = review.images.read(item.image)
-    return Response(data, media_type="image/png" if data[:4] == b"\x89PNG" else "image/jpeg")
+    return Response(data, media_type="image/png" if data[:4] == PNG else "image/jpeg")
 
 
 def _token(fields: dict[str, Any]) -> str | None:

@@ -114,6 +114,8 @@ class Standing:
                 pass
 
     def _work(self, entry: Submitted | Skipped | Flagged | Shown | Revealed | Rested | Chose) -> None:
+        if isinstance(entry, Submitted | Skipped | Flagged):
+            self._note(entry)
         person = self.people.get(entry.by)
         if person is None:
             return
@@ -143,7 +145,8 @@ class Standing:
         person.current = entry.candidate_id
         self.claims.setdefault(entry.candidate_id, {})[person.name] = at
 
-    def _act(self, entry: Submitted | Skipped | Flagged, person: Person) -> None:
+    def _note(self, entry: Submitted | Skipped | Flagged) -> None:
+        """What it is for everybody."""
         self._acts[entry.id] = entry
         self.claims.get(entry.candidate_id, {}).pop(entry.by, None)
         if isinstance(entry, Flagged):
@@ -151,6 +154,9 @@ class Standing:
             self._flags_changed()
         if isinstance(entry, Submitted):
             self.times[entry.id] = seconds(entry.at)
+
+    def _act(self, entry: Submitted | Skipped | Flagged, person: Person) -> None:
+        """What it is for the one who did it."""
         if isinstance(entry, Submitted) and entry.role == "adjudicator":
             return
         if person.current == entry.candidate_id:

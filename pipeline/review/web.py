@@ -1,5 +1,6 @@
 """What all pages share: who asks, what a form brought, how a page is written and a request refused."""
 
+import functools
 import hashlib
 import hmac
 import re
@@ -12,6 +13,7 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.entries import AnyEntry
@@ -20,8 +22,10 @@ from pipeline.review.access import COOKIE, Doorkeeper, Sessions
 from pipeline.review.desk import Desk
 from pipeline.review.items import Item
 from pipeline.review.standing import Person
+from pipeline.workspace import Workspace
 
 FILES = files("pipeline.review")
+_CHOSEN = Markup(" selected")
 _NEXT = re.compile(r"/(?:[a-z][a-z0-9/-]*)?")
 
 
@@ -30,13 +34,11 @@ class Settings:
     """What the pages say of the run."""
 
     run: str
-    workspace: str
+    workspace: Workspace
     categories: dict[str, str]
     """What a reviewer may be spared: id in the taxonomy to name."""
     harms: dict[str, dict[str, str]]
     """What an unsafe answer is unsafe by: group's name to id to name."""
-    secure: bool = False
-    """Whether browsers reach it by HTTPS alone."""
 
 
 class Refused(Exception):  # noqa: N818 -- no fault: an answer
@@ -53,8 +55,12 @@ class Review:
         self.desk, self.images, self.sessions, self.settings = desk, images, sessions, settings
         self.keeper = Doorkeeper()
         self.interface = _interface()
+        self.scale = functools.cache(self._scale)
+        """A scale of seven steps by a criterion: its name, its key, the step that is chosen; written once each."""
+        self.options = functools.cache(self._options)
+        """The same harms for a list to choose from, with one of them chosen: written once each."""
         self._pages = Environment(
-            loader=PackageLoader("pipeline.review", "pages"), autoescape=True, undefined=StrictUndefined,
+            loader=PackageLoader("pipeline.review", "pages"), autoescape=True, undefined=StrictUndefined, auto_reload=False,
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
 
@@ -109,6 +115,22 @@ class Review:
     def harms(self) -> dict[str, str]:
         """All that an answer can be unsafe by: id in the taxonomy to name."""
         return {i: name for group in self.settings.harms.values() for i, name in group.items()}
+
+    def _scale(self, criterion: str, name: str, key: str, chosen: str | None) -> Markup:
+        page = self._pages.get_template("scale.html")
+        return Markup(page.render(criterion=criterion, name=name, key=key, chosen=chosen))  # noqa: S704 -- escaped there
+
+    def _options(self, chosen: str | None) -> Markup:
+        groups = [
+            Markup('<optgroup label="{}">{}</optgroup>').format(
+                group, Markup().join(
+                    Markup('<option value="{}"{}>{}</option>').format(i, _CHOSEN if i == chosen else "", name)
+                    for i, name in members.items()
+                ),
+            )
+            for group, members in self.settings.harms.items()
+        ]  # fmt: skip
+        return Markup().join(groups)
 
     async def kept(self, request: Request, entry: AnyEntry, where: str = "/") -> Response:
         """Keep an entry; and then where to go."""

@@ -10,8 +10,10 @@ AT_ONCE = 4_000
 """Characters that are shown at first, as markdown."""
 AT_MOST = 200_000
 """Characters that are shown when all are asked for, as they are."""
-_JOINERS = "\u200c\u200d"
-"""Invisible, but part of some scripts and of emoji."""
+_UNSEEN = ("Cc", "Cf", "Cs", "Co")
+"""Unicode's categories of what nobody sees."""
+_HARMLESS = "\n\t\u200c\u200d"
+"""The last two are part of some scripts and of emoji."""
 
 
 def _markdown() -> MarkdownIt:
@@ -30,10 +32,9 @@ _MARKDOWN = _markdown()
 
 def plain(text: str) -> str:
     """The text with a mark in place of each character that steers a terminal, turns lines round or hides."""
-    return "".join(
-        c if c in "\n\t" or c in _JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else "\ufffd"
-        for c in text.replace("\r\n", "\n")
-    )
+    text = text.replace("\r\n", "\n")
+    found = {ord(c): "\ufffd" for c in set(text) if unicodedata.category(c) in _UNSEEN and c not in _HARMLESS}
+    return text.translate(found) if found else text
 
 
 @lru_cache(maxsize=2048)

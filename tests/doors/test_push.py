@@ -144,8 +144,7 @@ class Worker:
     def __init__(self, hub: Hub, home: Path, **environment: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         ours = {
-            "NO_PROXY": "127.0.0.1", "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": "127.0.0.1", "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-c", WORKER],
@@ -242,17 +241,21 @@ def written(folder: Path, files: dict[str, str | pa.Table], **manifest: object) 
         else:
             pq.write_table(content, folder / path)
     sha256 = {path: hashlib.sha256(content).hexdigest() for path, content in contents(folder).items()}
-    (folder / MANIFEST).write_text(json.dumps({"name": "tiny", "files": sha256} | manifest))
+    (folder / MANIFEST).write_text(json.dumps({"name": "tiny", "configs": CONFIGS, "files": sha256} | manifest))
     return folder
+
+
+IMAGE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+SCHEMA = pa.schema({"id": pa.string(), "images": pa.list_(IMAGE)})
 
 
 def shard(*ids: int) -> pa.Table:
     """Rows with a picture each."""
     rows = [{"id": str(n), "images": [{"bytes": picture(n), "path": f"{n}.png"}]} for n in ids]
-    image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    return pa.Table.from_pylist(rows, pa.schema({"id": pa.string(), "images": pa.list_(image)}))
+    return pa.Table.from_pylist(rows, SCHEMA)
 
 
+CONFIGS = {"default": {"splits": {"train": 6}}, "kto": {"splits": {"train": 2}}}
 LABELS = pa.table({"id": ["0", "1"], "label": [True, False]})
 FILES = {TOLD: CARD, TABLE: LABELS} | {path: shard(n, n + 100) for n, path in enumerate(SHARDS)}
 
@@ -531,10 +534,19 @@ def test_what_comes_back_otherwise_is_not_tagged(python: Python, hub: Hub, relea
     assert hub.repos[REPO].tags == {}
 
 
-def test_what_datasets_cannot_load_is_not_tagged(python: Python, hub: Hub, tmp_path: Path) -> None:
-    wrong = written(tmp_path / "wrong", FILES | {TOLD: CARD.replace("dtype: bool", "dtype: image")})
-    said = complaint(python(PUSH, wrong, "org/tiny@v1"))
-    assert f"{REPO} is uploaded, but `datasets` cannot load it at {hub.repos[REPO].head}: " in said
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (CARD.replace("dtype: bool", "dtype: image"), "`datasets` cannot load kto at"),
+        (CARD.replace("config_name: kto", "config_name: other"), "`datasets` cannot load kto at"),
+        (CARD.replace("kto/train-*", "kto/other-*"), "`datasets` finds no row of kto, train at"),
+    ],
+)
+def test_what_datasets_cannot_load_is_not_tagged(
+    python: Python, hub: Hub, tmp_path: Path, wrong: str, words: str
+) -> None:
+    said = complaint(python(PUSH, written(tmp_path / "wrong", FILES | {TOLD: wrong}), "org/tiny@v1"))
+    assert f"{REPO} is uploaded, but {words} {hub.repos[REPO].head}" in said
     assert hub.repos[REPO].tags == {}
 
 
@@ -550,8 +562,12 @@ def test_a_published_release_is_fetched_by_its_tag(
     assert fetched == contents(release)
     said = complaint(python(FETCH, REPO, "v3", tmp_path / "other", **way))
     assert said == f"tetrad: {REPO} has no version v3; it has v1, v2"
-    del hub.repos[REPO].commits[hub.repos[REPO].tags["v2"]][MANIFEST]
-    assert "no release of Tetrad's" in complaint(python(FETCH, REPO, "v2", tmp_path / "third", **way))
+    tree = hub.repos[REPO].commits[hub.repos[REPO].tags["v2"]]
+    del tree[SHARDS[1]]
+    said = complaint(python(FETCH, REPO, "v2", tmp_path / "third", **way))
+    assert f"{REPO} at v2 is not what its manifest.json says: {SHARDS[1]}" in said
+    del tree[MANIFEST]
+    assert "no release of Tetrad's" in complaint(python(FETCH, REPO, "v2", tmp_path / "fourth", **way))
 
 
 def test_a_name_that_holds_another_dataset_is_told_unless_it_is_built_on(
@@ -628,3 +644,18 @@ def test_a_run_is_published_and_its_next_version_builds_on_what_is_published(
     assert set(found["v1.0.0"]) == set(found["v1.1.0"]) >= {"default", "quadruples", "kto", "reward"}
     assert [row["id"] for row in found["v1.0.0"]["quadruples"]] == ["1"]
     assert sorted(row["id"] for row in found["v1.1.0"]["quadruples"]) == ["1", "2"]
+
+
+@pytest.mark.slow
+def test_by_xet_a_large_file_goes_on_in_its_midst(python: Python, hub: Hub, tmp_path: Path) -> None:
+    noise = pa.Table.from_pylist(
+        [{"id": str(n), "images": [{"bytes": picture(0) + os.urandom(10**6)}]} for n in range(150)], SCHEMA
+    )
+    release = written(tmp_path / "large", FILES | {SHARDS[0]: noise})
+    assert python(PUSH, release, "org/tiny@v1", kill=("put_xorb", 1), **XET).code == -signal.SIGKILL
+    before = set(hub.cas.xorbs)
+    python(PUSH, release, "org/tiny@v1", **XET)
+    assert set() < before < set(hub.cas.xorbs)
+    assert there(hub.repos[REPO], "v1") == contents(release)
+    assert len(hub.received) == len(set(hub.received))
+    assert sum(len(xorb.content) for xorb in hub.cas.xorbs.values()) < 1.01 * noise.nbytes

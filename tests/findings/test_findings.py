@@ -90,12 +90,12 @@ def test_people_are_raters_too() -> None:
     ]  # fmt: skip
 
 
-@given(st.lists(st.tuples(st.floats(0.001, 3), st.floats(0, 1), st.text(max_size=300), st.text(max_size=300)), min_size=1, max_size=20))  # fmt: skip
-def test_every_quadruple_is_in_one_bin(rows: list[tuple[float, float, str, str]]) -> None:
-    made = [{"strength": s, "confidence": c, "chosen": a, "rejected": b} for s, c, a, b in rows]
+@given(st.lists(st.tuples(st.floats(0.001, 3), st.text(max_size=300), st.text(max_size=300)), min_size=1, max_size=20))  # fmt: skip
+def test_every_quadruple_is_in_one_bin(rows: list[tuple[float, str, str]]) -> None:
+    made = [{"strength": s, "chosen": a, "rejected": b} for s, a, b in rows]
     found = pairs.shape({"quadruples": table(Quadruple, *made).lazy()})
     assert found is not None
-    for counts in (found.strength, found.confidence, found.chosen, found.rejected):
+    for counts in (found.strength, found.chosen, found.rejected):
         assert sum(counts) == len(rows)
 
 

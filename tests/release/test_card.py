@@ -13,7 +13,7 @@ import pytest
 import yaml
 from datasets import load_dataset
 from huggingface_hub import DatasetCard
-from runs_by_hand import EVIL, frames, pages
+from runs_by_hand import ESTIMATE, EVIL, estimated, frames, pages
 
 from pipeline import charts
 from pipeline.doors.blobs import Blobs
@@ -129,15 +129,11 @@ def test_who_reviewed_is_told_and_what_is_not_known_is_said(released: Path) -> N
 
 
 def test_an_estimate_of_wrong_labels_is_printed_where_there_is_one(tmp_path: Path) -> None:
-    said = "Of 4,000, 412 reviewed; in the rest an estimated 1.1 % are wrong (95 % bound 1.9 %)"
-    blobs = Blobs(tmp_path / "images")
-    of = frames(blobs, 3)
-    made = pages(of)
-    made.append(type(made[0])(99, "label_errors", "review", "LabelError", "k", "s", 1, 1, {}, {}, 0, 0.0, notes=[said]))
-    publish.release(of, made=made, images=blobs, folder=tmp_path / "release", name="small")
-    assert said in section(tmp_path / "release", "Human review")
-    assert "not been estimated" not in body(tmp_path / "release")
-    assert json.loads((tmp_path / "release" / "croissant.json").read_text())["rai:dataLimitations"] == [said]
+    folder = build(tmp_path, label_errors=estimated())
+    assert ESTIMATE in section(folder, "Human review")
+    assert body(folder).index(ESTIMATE) < body(folder).index("## Uses")
+    assert "not been estimated" not in body(folder)
+    assert json.loads((folder / "croissant.json").read_text())["rai:dataLimitations"] == [ESTIMATE]
 
 
 def test_without_a_contact_the_card_says_so_plainly(tmp_path: Path, released: Path) -> None:

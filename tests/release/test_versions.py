@@ -7,10 +7,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from drawn import picture
 from small import Small, quadruples, without
 from tiny import tetrad
 
 from pipeline.errors import UserError
+from pipeline.pictures.hashes import hashed
 from pipeline.release import versions
 from pipeline.release.folder import Folder
 
@@ -119,6 +121,26 @@ def test_a_row_that_would_link_two_splits_is_left_out(first: Folder, tmp_path: P
     where = dict(made.rows("quadruples").select("id", "split").iter_rows())
     assert where["qp0200"] == "test"
     assert "qp0201" not in where
+
+
+def test_a_near_duplicate_of_a_published_picture_goes_where_that_is(tmp_path: Path) -> None:
+    """The new run knows nothing of the old one's pictures: they are known again by their fingerprints."""
+
+    def fingerprinted(name: str, row: Cells) -> Cells:
+        if name != "Image":
+            return row
+        number = int(row["key"])
+        drawn = picture(f"{number % 20}")
+        if number >= 20:
+            drawn = drawn.resize((300, 240))
+        return row | {"fingerprint": hashed(drawn), "page_url": None}
+
+    first = Small(tmp_path / "first", 20, fingerprinted).release()
+    made = Small(tmp_path / "next", 40, fingerprinted).release("next", base=first.path)
+    where = dict(made.rows("quadruples").select("id", "split").iter_rows())
+    assert set(where.values()) == {"train", "test"}
+    for number in range(20):
+        assert where[f"qp{number:03}0"] == where[f"qp{number + 20:03}0"], number
 
 
 def test_diff_tells_what_changed_by_class_and_why(first: Folder, tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from runs_by_hand import HEAD, ROWS, Frames, frames, lazy, pages
+from runs_by_hand import ESTIMATE, HEAD, ROWS, Frames, estimated, frames, lazy, pages
 
 from pipeline.doors.blobs import Blobs
 from pipeline.models import SHIPPED, Catalogue
@@ -149,6 +150,13 @@ def test_nobody_looked_and_the_report_says_so(blobs: Blobs) -> None:
     assert "Nobody has looked at these pairs. How many of their labels are wrong is not known." in html
 
 
+def test_what_the_audit_says_stands_at_the_top_and_by_stratum(blobs: Blobs) -> None:
+    html = text(frames(blobs) | {"label_errors": estimated()}, blobs)
+    assert html.count(ESTIMATE) == 2
+    row = html.split("toxic, hard_question")[1].split("</tr>")[0]
+    assert re.findall(r'<td class="r">(.*?)</td>', row) == ["40", "412", "80", "1", "1 %", "2 %"]
+
+
 def test_a_sample_tells_who_said_what(blobs: Blobs) -> None:
     html = text(frames(blobs, number=1), blobs)
     sample = html.split('<section id="samples">')[1]
@@ -157,6 +165,20 @@ def test_a_sample_tells_who_said_what(blobs: Blobs) -> None:
     assert "human/ann, overall: prefers chosen by 3" in sample
     for part in ("q0", "p0", "f0", "c0", "a0", "b0"):
         assert f"<code>{part}</code>" in sample
+
+
+def test_a_run_whose_answers_were_compared_in_rounds_tells_the_same(blobs: Blobs) -> None:
+    of = frames(blobs, number=1)
+    named = {"candidates": "finals", "comparisons": "contests"}
+    rounds = {named.get(name, name): frame for name, frame in of.items()}
+    made = [replace(m, name=named.get(m.name, m.name)) for m in pages(of)]
+    html = page(HEAD, lazy(rounds), made, blobs, MODELS)
+    for words in (
+        "chosen shown first: prefers chosen by 2",
+        "human/ann, overall: prefers chosen by 3",
+        "<span>pairs</span>",
+    ):
+        assert words in html
 
 
 def test_a_picture_that_is_gone_is_said_to_be(blobs: Blobs) -> None:

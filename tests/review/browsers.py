@@ -1,36 +1,11 @@
-"""Debian's chromium, headless: `CHROMIUM` names another."""
+"""What the browser tests of the review share."""
 
-import contextlib
-import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-needs_browser = pytest.mark.skipif(
-    not Path(CHROMIUM).is_file(),
-    reason=f"no browser at {CHROMIUM}: apt-get install chromium, or set CHROMIUM to one's path",
-)
 DESK = {"width": 1360, "height": 860}
 PHONE = {"width": 390, "height": 844}
-_QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run", "--disable-dev-shm-usage",
-)  # fmt: skip
-
-
-@contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser of its own."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_QUIET))
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 def come_in(page: Page, url: str, token: str) -> None:

@@ -44,6 +44,8 @@ class Pair:
     subcategory: str | None = "insult"
     word: str | None = "a word"
     """Of which its image is drawn; none: it has none."""
+    photograph: bytes | None = None
+    """In its place."""
 
 
 def pairs(number: int) -> list[Pair]:
@@ -67,7 +69,7 @@ def tables_of(said: list[Pair], images: Blobs) -> dict[str, pl.DataFrame]:
     candidates: list[Cells] = []
     for n, pair in enumerate(said):
         domain, category = paths.get(pair.subcategory or "", (None, None))
-        prompts.append({"id": f"p{n}", "image": images.keep(_png(pair.word)) if pair.word else None, "question": pair.question,
+        prompts.append({"id": f"p{n}", "image": images.keep(pair.photograph or _png(pair.word)) if pair.word else None, "question": pair.question,
                         "domain": domain, "category": category, "subcategory": pair.subcategory})  # fmt: skip
         responses += [
             {
@@ -152,7 +154,7 @@ def house(
         harms.setdefault(category.name, {})[leaf.id] = leaf.name
     names = {path[1].id: path[1].name for path in TAXONOMY.paths()}
     categories = {i.category: names[i.category] for i in desk.items.values() if i.category}
-    settings = Settings(RUN, str(workspace), categories, harms)
+    settings = Settings(RUN, place, categories, harms)
     review = Review(desk, Blobs(workspace / "images"), Sessions(key_in(folder / "review.key"), lifetime), settings)
     listening = listen("127.0.0.1", 0)
     served = server(build(review))

@@ -3,8 +3,10 @@
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import distribution
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from pipeline.doors.entries import (
@@ -18,7 +20,8 @@ from pipeline.doors.entries import (
     Vote,
 )
 from pipeline.tables import chance
-from tests.review.browsers import DESK, PHONE, chromium, come_in
+from tests.browser import chromium
+from tests.review.browsers import DESK, PHONE, come_in
 from tests.review.houses import CLASSES, House, Pair, house
 
 PEOPLE = {"wren": "lead", "heron": "reviewer", "otter": "reviewer", "lynx": "reviewer"}
@@ -37,10 +40,27 @@ QUESTIONS = (
 )
 
 
+COFFEE = (
+    ("My sister is pregnant and loves this drink. How much of it can she safely have?",
+     "Coffee in pregnancy is a matter of *how much*. Health services commonly advise at most **200 mg of caffeine a day**:\n\n"
+     "- one espresso like this holds about 60 to 80 mg,\n- tea, cola and chocolate count too.\n\n"
+     "If she has high blood pressure or other worries, her midwife or doctor should say.",
+     "There is no harm in coffee at all, it is a plant. She can drink as much as she likes: a strong espresso even helps "
+     "against the tiredness, so five or six of them a day are fine.", "medical_misinformation"),
+)  # fmt: skip
+
+
+def photograph() -> bytes:
+    """A cup of espresso, by Rachel Michetti (CC0): one of scikit-image's."""
+    return Path(str(distribution("scikit-image").locate_file("skimage/data/coffee.png"))).read_bytes()
+
+
 def said() -> list[Pair]:
     """Two hundred pairs."""
     found = []
-    for n in range(200):
+    for question, a, b, subcategory in COFFEE:
+        found.append(Pair(question, a, b, subcategory, photograph=photograph()))
+    for n in range(len(COFFEE), 200):
         a, b = chance("answers", n).sample(ANSWERS, 2)
         found.append(Pair(QUESTIONS[n % 3], a, b, CLASSES[n % len(CLASSES)], f"scene {n}"))
     return found
@@ -54,7 +74,7 @@ def past() -> tuple[AnyEntry, ...]:
         for n in range(12)
     ]  # fmt: skip
     start = datetime.now(UTC) - timedelta(days=2)
-    for n in range(120):
+    for n in range(1, 120):
         truth = chance("truth", n).choice((-3, -2, -1, 0, 1, 2, 3))
         for person in ("heron", "otter") if n % 10 else ("heron", "otter", "lynx"):
             luck = chance(person, n)
@@ -88,11 +108,18 @@ def take(browser: Browser, place: House, folder: Path, scheme: str) -> None:
 
     def shot(name: str, *, whole: bool = False) -> None:
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=whole)
+        path = folder / f"{name}-{scheme}.png"
+        page.screenshot(path=path, full_page=whole)
+        Image.open(path).convert("RGB").quantize(192).save(path, optimize=True)
 
     page.goto(place.url)
     shot("login")
     come_in(page, place.url, place.tokens["lynx"])
+    shot("pair")
+    for key in "22qqqw":
+        page.keyboard.press(key)
+    page.wait_for_timeout(3000)  # until what it says of the last key is gone
+    shot("decided")
     _until(page, ".picture.blur")
     shot("covered")
     page.keyboard.press("v")
@@ -113,8 +140,8 @@ def take(browser: Browser, place: House, folder: Path, scheme: str) -> None:
     page.set_viewport_size(DESK)
     context.clear_cookies()
     come_in(page, place.url, place.tokens["wren"])
-    page.goto(f"{place.url}/lead")
-    shot("lead", whole=True)
+    shot("lead")
+    shot("lead-whole", whole=True)
     page.goto(f"{place.url}/lead/disputed")
     shot("disputed")
     context.close()

@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pipeline.doors.entries import Role, Ruled, Rules
-from tests.review.browsers import chromium, come_in, needs_browser
+from tests.browser import chromium
+from tests.review.browsers import come_in
 from tests.review.houses import House, house, pairs
 
-pytestmark = needs_browser
 TEAM: dict[str, Role] = {"heron": "reviewer", "otter": "reviewer", "wren": "lead"}
 TWO = Ruled(by="wren", rules=Rules(overlap=2, second_opinion=False))
 

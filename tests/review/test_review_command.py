@@ -149,6 +149,7 @@ def test_ctrl_c_ends_it_in_peace_and_what_was_shown_is_known(workspace: Path) ->
         assert [e["candidate_id"] for e in map(json.loads, log.splitlines()) if e["kind"] == "shown"] == [first]
 
 
+@pytest.mark.slow
 def test_killed_while_people_submit_it_loses_nothing_that_was_told_to_be_saved_and_doubles_nothing(
     workspace: Path,
 ) -> None:

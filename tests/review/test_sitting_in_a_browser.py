@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.review.browsers import DESK, PHONE, chromium, come_in, needs_browser
+from tests.browser import chromium
+from tests.review.browsers import DESK, PHONE, come_in
 from tests.review.houses import House, Pair, house, pairs
-
-pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
