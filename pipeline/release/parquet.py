@@ -20,7 +20,7 @@ from pipeline.tables import row_id
 
 Picture = Literal["image", "images"]
 """The name of the column with the picture: `image` is one, `images` a list of one, as trainers want it."""
-GROUP = 48_000_000
+GROUP = 24_000_000
 """Bytes of a row group, at most, unless one row has more: the viewer reads none over 300 MB, and so much is held of each file."""
 AT_ONCE = 2
 """Files that are written side by side."""
