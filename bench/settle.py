@@ -2,7 +2,7 @@
 
     python bench/settle.py [--quick]
 
-100,000 prompts with twelve scored responses each, 1.2 million judgments: the best of each prompt meets the worst
+100,000 prompts with twelve scored responses each, 1.2 million judgments: what each response is, is settled; the best of each prompt meets the worst
 (`rules.best_vs_worst`), both are compared in both orders, the pair is settled and becomes a quadruple. The same with a
 tenth. Each size runs in a process of its own; seconds count from tables in memory to the table of quadruples.
 """
@@ -72,12 +72,14 @@ def measured(prompts: int) -> None:
     made = tables(prompts)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began = time.perf_counter()
-    candidates = judge.candidates(made["responses"], made["judgments"], rule=best_vs_worst).kept
+    labels = settle.labels(made["responses"], made["judgments"]).kept
+    candidates = judge.candidates(made["responses"], made["judgments"], labels, rule=best_vs_worst).kept
     comparisons = compared(candidates)
     preferences = settle.preferences(candidates, made["judgments"], comparisons).kept
     found = pair.quadruples(
-        made["prompts"], made["responses"], made["judgments"], preferences, minimum_strength=0.5, unsafe_chosen=True
-    )
+        made["prompts"], made["responses"], made["judgments"], preferences, None, labels,
+        minimum_strength=0.5, unsafe_chosen=True,
+    )  # fmt: skip
     seconds = time.perf_counter() - began
     size = f"{prompts * RESPONSES // 1000}k"
     figure(f"settle_{size}", seconds, "s")

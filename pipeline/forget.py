@@ -4,6 +4,7 @@ Tables are derived, so a run's tables are deleted from the first that held the i
 without it, from the replies that are kept. Nothing else of the run is asked again.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -52,11 +53,11 @@ def forget(workspace: Workspace, image: str) -> Forgotten:
         raise UserError(f"there is no workspace {workspace.folder}")
     if not re.fullmatch("[0-9a-f]{8,64}", image):
         raise UserError(f"{image!r} names no image: give its SHA-256, or at least the first 8 digits of it")
-    lock = Lock(workspace.folder)
-    try:
+    with contextlib.ExitStack() as locks:
+        locks.callback(Lock(workspace.folder).release)
+        for log in sorted(workspace.folder.glob("runs/*/decisions.jsonl")):  # a review may be served from it
+            locks.callback(Lock(log.parent).release)
         return _Forgetting(workspace, image).done()
-    finally:
-        lock.release()
 
 
 class _Table:
@@ -180,6 +181,9 @@ class _Forgetting:
             self._folder / "logs",
         ]:
             shutil.rmtree(path, ignore_errors=True)
+        for page in self._folder.glob("runs/*/report.html"):  # made anew at the run's next end
+            if self._ids & _words(page.read_text(encoding="utf-8")):
+                page.unlink()
         tables = sum(_deleted(run, tables) for run, tables in held.items() if run in touched)
         self._captions()
         for blobs in (self._images, self._originals):

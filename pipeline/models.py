@@ -142,6 +142,10 @@ class Catalogue:
             raise UserError(f"unknown model {name!r}; {' and '.join(map(str, self._paths))} know {known}")
         return self._models[name]
 
+    def get(self, name: str) -> Model | None:
+        """The model, if it is known."""
+        return self._models.get(name)
+
     def check(self, names: set[str]) -> None:
         """Find what is missing before anything is asked: unknown models, keys that are not set or cannot be keys."""
         for name in sorted(names):

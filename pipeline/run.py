@@ -105,7 +105,7 @@ class Run(Generic[P]):
             self._replies, self._models, self.fetch.images, workspace.folder, watcher,
             run=name, budget=Budget(budget, self._replies.spent(name) if budget else 0.0), lineage=_lineage(recipe),
         )  # fmt: skip
-        self.decide = Decide(workspace.run(name), write=scratch is None)
+        self.decide = Decide(workspace.run(name), write=False, takes=scratch is None)  # people may decide meanwhile
         self._code = _code(Path(str(recipe.__file__)))
         self._tables: list[Table] = []
         self.next_stage, self.next_table, self.next_number = LINE[0], "", 0

@@ -460,8 +460,33 @@ class Decision(Row):
         return self
 
 
+class Risk(Row):
+    """How likely what was settled without people is wrong, of a pair's preference or of a response's safety label; and how much
+    that would matter."""
+
+    id: str
+    """Hash of the pair or the response."""
+    candidate_id: str | None
+    """`Candidate.id`, of a preference."""
+    response_id: str | None
+    """`Response.id`, of a label."""
+    stratum: str
+    """Category and kind of the prompt: what the audit is drawn from apart."""
+    audit: bool
+    """Whether chance drew it, or a pair with this response, for the audit: what people say of it teaches nothing."""
+    share: float
+    """The chance by which it was drawn or not, 0 to 1."""
+    wrong: float
+    """The chance that it is wrong, 0 to 1: of a preference, that people prefer the other or neither; of a label, that it is
+    unsafe and called safe, or the other way round."""
+    matters: float
+    """1 or more: for the harm that the prompt asks for, and for a class that is rare."""
+    disagreement: float
+    """Of the judges, 0 to 1."""
+
+
 class QueueItem(Row):
-    """A pair that a person should look at, and why."""
+    """A pair that a person should look at, and why. A look tells of its preference and of both its responses' labels."""
 
     id: str
     """`Candidate.id`."""
@@ -469,6 +494,67 @@ class QueueItem(Row):
     """`audit`: drawn at random, whatever the judges said; `uncertain`: where a look changes most."""
     rank: int
     """0 is looked at first."""
+    worth: float = 0.0
+    """What a look may change: the chances that the preference and the two labels are wrong, each times what it matters."""
+    wrong: float = 0.0
+    """The chance that the preference is wrong, 0 to 1."""
+    stratum: str = ""
+    """Category and kind of the prompt."""
+    why: tuple[str, ...] = ()
+    """What makes it worth a look, in a few words each; nothing, where chance drew it."""
+
+
+class LabelError(Row):
+    """How much of what nobody looked at is wrong, by the audit."""
+
+    criterion: Literal["overall", "safety"]
+    """Of what: the pairs' preferences; or their safety labels, wrong if either response's is."""
+    stratum: str | None
+    """Category and kind of the prompt; null: of all."""
+    population: int
+    """Pairs with such a label."""
+    reviewed: int
+    """Of them, those that people decided, the audit's among them."""
+    rest: int
+    """Of them, those that nobody looked at."""
+    audited: int
+    """Of the decided, those that speak for the rest: drawn for the audit, and not such as would have been looked at anyway."""
+    found: int
+    """Of the audited, those that people decided otherwise."""
+    error: float | None
+    """How often a reviewer errs, 0 to 0.5, estimated from pairs that two of them saw and from those whose answer is known; null:
+    not known, and taken for 0."""
+    estimate: float | None
+    """Share of the rest that is wrong; null: no audit."""
+    bound: float | None
+    """It is at most this, with `level`; null: no audit."""
+    level: float
+    """0.95."""
+    method: Literal["fixed size", "as it grows", "none"]
+    """Whether all of the audit is decided (the bound is exact at its size), or some (it holds at every size at once)."""
+
+    @property
+    def sentence(self) -> str:
+        """It, in words."""
+        of = {"overall": "preferences", "safety": "pairs' safety labels"}[self.criterion]
+        where = f" ({self.stratum})" if self.stratum else ""
+        if not self.reviewed:
+            return f"Of {self.population:,} {of}{where}, nobody has reviewed one: how many are wrong is not known."
+        begun = f"Of {self.population:,} {of}{where}, {self.reviewed:,} reviewed; "
+        if not self.rest:
+            return begun + "none is left."
+        if self.estimate is None or self.bound is None:
+            return begun + "how many of the rest are wrong is not known: nothing of the audit is decided."
+        known = "" if self.error is not None else ", reviewers taken at their word"
+        return (
+            f"{begun}in the rest an estimated {100 * self.estimate:.1f} % are wrong "
+            f"({100 * self.level:.0f} % bound {100 * self.bound:.1f} %{known})."
+        )
+
+    @classmethod
+    def sentences(cls, table: pl.DataFrame) -> tuple[str, ...]:
+        """Of such rows, those of all strata together, in words."""
+        return tuple(cls.model_validate(row).sentence for row in table.iter_rows(named=True) if row["stratum"] is None)
 
 
 class Label(Row):

@@ -26,13 +26,22 @@ class Template:
     @property
     def version(self) -> str:
         """Name and hash: what a row records of the template it was made with."""
-        return f"{self.name}@{hashlib.sha256(self.text.encode()).hexdigest()[:8]}"
+        return _version(self.name, self.text)
 
     def fill(self, **values: str) -> str:
         """The text with its holes filled. Values are inserted as they are: a hole in a value stays text."""
         if set(values) != self.holes:
             raise TypeError(f"template {self.name} has the holes {sorted(self.holes)}, not {sorted(values)}")
         return _compiled(self.text).render(values).strip()
+
+
+def version(name: str, folder: Path = PROMPTS) -> str:
+    """The version of prompts/`name`.md, whatever its holes."""
+    return _version(name, (folder / f"{name}.md").read_text(encoding="utf-8"))
+
+
+def _version(name: str, text: str) -> str:
+    return f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 @cache

@@ -31,6 +31,8 @@ class Asking:
     """Requests that went out when the table was made; the other replies were kept already."""
     seconds: float = 0.0
     """For those."""
+    answering: float = 0.0
+    """Seconds that all these replies took, each by itself: where many are asked at once, less has passed."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,12 @@ class Workspace:
 
     def private(self, name: str) -> bool:
         """Whether a run is never to be released."""
-        return bool(json.loads((self.existing(name) / "run.json").read_text()).get("private"))
+        return bool(self.told(name).get("private"))
+
+    def told(self, name: str) -> dict[str, object]:
+        """What a run's folder says of it: format, recipe, pool, and perhaps private."""
+        page: dict[str, object] = json.loads((self.existing(name) / "run.json").read_text())
+        return page
 
     def made(self, name: str) -> list[Made]:
         """The pages of a run's tables, in order."""

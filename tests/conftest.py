@@ -1,6 +1,8 @@
 """What all tests share. Doors and rows to start from are in rows.py, servers in servers.py, hub.py and tiny.py."""
 
 import importlib.util
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,5 +14,21 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path / "workspace"
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB. Mounting it needs root."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk of its own: {mounted.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
 if not importlib.util.find_spec("torch"):  # it cannot even be imported without; all of it is marked `engine`
-    collect_ignore = ["engines/test_transformers.py"]
+    collect_ignore = ["engines/test_trainers.py", "engines/test_transformers.py"]

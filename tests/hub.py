@@ -1,6 +1,5 @@
 """A local server that speaks as much of the Hugging Face Hub's protocol as unmodified libraries need to push a dataset and
-to load it. It keeps all in memory, remembers what came, and fails on demand. Large files come by LFS; those that come by
-Xet go past it into a folder: they can be pushed, and not loaded."""
+to load it, large files by LFS or by Xet. It keeps all in memory, remembers what came, and fails, or waits, on demand."""
 
 import base64
 import hashlib
@@ -13,13 +12,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote
 
+from tests.xet import Cas, Xorb, files
+
 Json = dict[str, Any]
-HANG_UP = 0
-"""In place of a status: no answer, and the end of the connection."""
+HANG_UP, DEAF = 0, 1
+"""In place of a status: no answer, and the end of the connection; the same, but what was asked is done first."""
 DATASET, AT = "/datasets/(?P<repo>[^/]+/[^/]+)", "/(?P<revision>[^/]+)"
 
 
@@ -37,6 +37,8 @@ class File:
     content: bytes
     sha256: str | None = None
     """Of a large file."""
+    xet: str | None = None
+    """Its name there, if it came by Xet."""
 
     @property
     def oid(self) -> str:
@@ -46,7 +48,8 @@ class File:
     def entry(self, path: str) -> Json:
         """Its line in a listing."""
         lfs = {"lfs": {"oid": self.oid, "size": len(self.content), "pointerSize": 134}} if self.sha256 else {}
-        return {"type": "file", "path": path, "oid": self.oid[:40], "size": len(self.content)} | lfs
+        xet = {"xetHash": self.xet} if self.xet else {}
+        return {"type": "file", "path": path, "oid": self.oid[:40], "size": len(self.content)} | lfs | xet
 
 
 def sha1(content: bytes) -> str:
@@ -112,36 +115,49 @@ class Exchange(BaseHTTPRequestHandler):
         """Answer a call, or fail as asked to."""
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path, _, self.query = self.path.partition("?")
-        try:
-            with self.server.lock:
-                self.dispatch(f"{self.command} {path}")
-        except Refused as no:
-            self.send(no.status, {"error": no.message}, **{"X-Error-Code": no.code})
-
-    do_GET = do_HEAD = do_POST = do_PUT = answer  # noqa: N815 -- the names that http.server looks for
-
-    def dispatch(self, call: str) -> None:
-        """Find out who answers, and whether the token will do; an object's address in the store is a secret itself."""
+        call = f"{self.command} {path}"
         found, act = next(
             ((found, act) for pattern, act in ROUTES if (found := re.fullmatch(pattern, call))), (None, None)
         )
-        if found is None or act is None:
-            self.server.unknown.append(call)
-            raise Refused(404, f"no such page: {call}")
+        try:
+            if found is None or act is None:
+                self.server.unknown.append(call)
+                raise Refused(404, f"no such page: {call}")
+            self.found = {name: unquote(value or "") for name, value in found.groupdict().items()}
+            with self.server.lock:
+                self.dispatch(act)
+        except Refused as no:
+            more = {"RateLimit": '"api";r=0;t=7'} if no.status == 429 else {}
+            self.send(no.status, {"error": no.message}, **{"X-Error-Code": no.code}, **more)
+
+    do_GET = do_HEAD = do_POST = do_PUT = answer  # noqa: N815 -- the names that http.server looks for
+
+    def dispatch(self, act: Act) -> None:
+        """Answer, or fail as asked to."""
         self.server.calls.append(act.__name__)
-        given = self.headers["Authorization"]
+        if meanwhile := self.server.before.pop(act.__name__, None):
+            meanwhile()
         if statuses := self.server.failing[act.__name__]:
-            if (status := statuses.pop(0)) == HANG_UP:
-                self.close_connection = True
-                return
-            raise Refused(status, f"as you wished,\nholder of {given}")
-        if given is None and act not in (agents, store):
-            raise Refused(401, "Repository not found", "RepoNotFound")
-        if given not in (None, f"Bearer {self.server.token}"):
-            raise Refused(401, "Invalid credentials in Authorization header")
-        self.found = {name: unquote(value or "") for name, value in found.groupdict().items()}
+            if (status := statuses.pop(0)) not in (HANG_UP, DEAF):
+                raise Refused(status, f"as you wished,\nholder of {self.headers['Authorization']}")
+            self.close_connection = True
+            if status == DEAF:
+                act(self)
+            return
+        if act not in OPEN:
+            self.permit(act)
         if (answer := act(self)) is not None:
             self.send(200, answer)
+
+    def permit(self, act: Act) -> None:
+        """Whether the token will do."""
+        given = self.headers["Authorization"]
+        if given is None:
+            raise Refused(401, "Repository not found", "RepoNotFound")
+        if given not in (f"Bearer {self.server.token}", f"Bearer {self.server.reader}"):
+            raise Refused(401, "Invalid credentials in Authorization header")
+        if given.endswith(self.server.reader) and act in WRITING:
+            raise Refused(403, "Forbidden: you must use a write token to upload to a repository.")
 
     def send(self, status: int, body: object, **headers: str) -> None:
         """Answer with bytes, or with JSON."""
@@ -152,6 +168,21 @@ class Exchange(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+
+    def span(self, size: int) -> tuple[int, int]:
+        """Which of so many bytes are asked for, the end exclusive."""
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "bytes=0-"))
+        assert found, self.headers["Range"]
+        return int(found[1]), min(int(found[2] or size) + 1, size)
+
+    def send_range(self, content: bytes, headers: dict[str, str]) -> None:
+        """Answer with bytes, or those of them that are asked for."""
+        if "Range" in self.headers:
+            start, end = self.span(len(content))
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
+            self.send(206, content[start:end], **headers)
+        else:
+            self.send(200, content, **headers)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -195,8 +226,9 @@ def create(call: Exchange) -> Json | None:
 
 @route(f"PUT /api{DATASET}/settings")
 def settings(call: Exchange) -> Json:
-    """Gate it."""
-    call.repo.gated = call.asked["gated"]
+    """Gate it, or show it."""
+    call.repo.gated = call.asked.get("gated", call.repo.gated)
+    call.repo.private = call.asked.get("visibility", "private" if call.repo.private else "public") == "private"
     return call.asked
 
 
@@ -268,10 +300,87 @@ def store(call: Exchange) -> bytes:
     return b""
 
 
-@route(f"GET /api{DATASET}/xet-write-token{AT}")
-def xet(call: Exchange) -> Json:
-    """Where large files go by Xet: a folder, in place of another server."""
-    return {"casUrl": f"local://{call.server.xet}", "accessToken": "x", "exp": int(time.time()) + 3600}
+@route(f"GET /api{DATASET}/xet-(?:read|write)-token{AT}")
+def xet(call: Exchange) -> None:
+    """Where large files go, and come from, by Xet: here too."""
+    url, until = call.server.url, int(time.time()) + 3600
+    headers = {"X-Xet-Cas-Url": url, "X-Xet-Access-Token": "x", "X-Xet-Token-Expiration": str(until)}
+    call.send(200, {"casUrl": url, "accessToken": "x", "exp": until}, **headers)
+
+
+@route("POST /v1/telemetry")
+def telemetry(_: Exchange) -> Json:
+    """How Xet did: of no interest."""
+    return {}
+
+
+@route("GET /v1/chunks/.+")
+def dedup(_: Exchange) -> None:
+    """Whether somebody else has sent a chunk: nobody."""
+    raise Refused(404, "not tracked")
+
+
+@route("POST /v1/xorb-grants/default/(?P<xorb>.+)")
+def grant(call: Exchange) -> Json | None:
+    """Where to put a xorb; nowhere, if it is in the store."""
+    name = call.found["xorb"]
+    if name in call.server.cas.xorbs:
+        return {}
+    call.send(201, {"id": name, "method": "PUT", "url": f"{call.server.url}/xorbs/{name}", "headers": {}})
+    return None
+
+
+@route("PUT /xorbs/(?P<xorb>.+)")
+def put_xorb(call: Exchange) -> bytes:
+    """A xorb's bytes come."""
+    call.server.cas.xorbs[call.found["xorb"]] = Xorb(call.body)
+    call.server.received.append(call.found["xorb"])
+    return b""
+
+
+@route("POST /v1/xorb-commits/default/(?P<xorb>[^/]+)/grant/.+")
+def put_whole(call: Exchange) -> Json:
+    """A xorb has come."""
+    return {"was_inserted": call.found["xorb"] in call.server.cas.xorbs}
+
+
+@route("GET /xorbs/(?P<xorb>.+)")
+def get_xorb(call: Exchange) -> None:
+    """Some of a xorb's bytes."""
+    call.send_range(call.server.cas.xorbs[call.found["xorb"]].content, {})
+
+
+@route("POST /v2/shards")
+def newer(_: Exchange) -> None:
+    """The second version of `shard`: libraries do without."""
+    raise Refused(404, "no such page")
+
+
+@route("POST /v1/shards")
+def shard(call: Exchange) -> Json:
+    """Files are whole: their chunks are in the store, and have the SHA-256 that is said."""
+    for file in files(call.body):
+        content = call.server.cas.plain(file)
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            raise Refused(400, "the SHA-256 does not match")
+        call.server.cas.files[file.name] = file
+        call.server.store[file.sha256] = content
+    return {"result": 1}
+
+
+@route("GET /v1/reconstructions/(?P<file>.+)")
+def reconstruction(call: Exchange) -> Json:
+    """How to put a file together."""
+    start, end = call.span(size := call.server.cas.files[call.found["file"]].size)
+    if start >= size:
+        raise Refused(416, "nothing there")
+    return call.server.cas.recipe(call.found["file"], start, end, f"{call.server.url}/xorbs")
+
+
+@route("GET /v2/reconstructions/.+")
+def newer_reconstruction(_: Exchange) -> None:
+    """Its second version: libraries do without."""
+    raise Refused(404, "no such page")
 
 
 @route(f"POST /api{DATASET}/commit{AT}")
@@ -287,7 +396,9 @@ def commit(call: Exchange) -> Json:
             call.server.received.append(hashlib.sha256(content).hexdigest())
             tree[value["path"]] = File(content)
         elif kind == "lfsFile":
-            tree[value["path"]] = File(call.server.store.get(value["oid"], b"went by Xet"), value["oid"])
+            if value["oid"] not in call.server.store:
+                raise Refused(400, f"a large file never came: {value['path']}")
+            tree[value["path"]] = File(call.server.store[value["oid"]], value["oid"], call.server.xet(value["oid"]))
         else:
             del tree[value["path"]]
     oid = call.repo.commit(tree)
@@ -305,42 +416,61 @@ def tag(call: Exchange) -> Json:
 
 @route(f"(?:GET|HEAD) {DATASET}/resolve{AT}/(?P<path>.+)")
 def resolve(call: Exchange) -> None:
-    """A file's bytes, or a range of them."""
+    """A file's bytes, or a range of them; and where Xet gives them, if they came by it."""
     if (file := call.tree.get(call.found["path"])) is None:
         raise Refused(404, "Entry not found", "EntryNotFound")
-    oid, size = call.repo.at(call.found["revision"]), len(file.content)
+    oid = call.repo.at(call.found["revision"])
     headers = {"X-Repo-Commit": oid, "ETag": f'"{file.oid}"', "Accept-Ranges": "bytes"}
-    if found := re.fullmatch(r"bytes=(\d+)-(\d*)", call.headers.get("Range", "")):
-        start, end = int(found[1]), min(int(found[2] or size), size - 1)
-        headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-        call.send(206, file.content[start : end + 1], **headers)
-    else:
-        call.send(200, file.content, **headers)
+    if file.xet:
+        token = f"{call.server.url}/api/datasets/{call.found['repo']}/xet-read-token/{oid}"
+        headers |= {"X-Xet-Hash": file.xet, "Link": f'<{token}>; rel="xet-auth"'}
+    call.send_range(file.content, headers)
+
+
+OPEN = (
+    agents, store, telemetry, dedup, grant, put_xorb, put_whole, get_xorb, newer, shard, reconstruction, newer_reconstruction
+)  # fmt: skip
+"""An object's address in the store is a secret itself, and Xet has tokens of its own."""
+WRITING = (create, settings, preupload, batch, commit, tag)
 
 
 class Hub(ThreadingHTTPServer):
     """The server, in threads of its own, on a free port of the loopback."""
 
-    def __init__(self, xet: Path) -> None:
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Exchange)
-        self.xet = xet
-        """What comes by Xet goes here."""
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.token = f"hf_{secrets.token_hex(12)}"
         """With it, everything may be read and written; without, nothing."""
+        self.reader = f"hf_{secrets.token_hex(12)}"
+        """With it, everything may be read."""
+        self.lock = threading.Lock()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as new, at the same address."""
         self.repos: dict[str, Repo] = {}
         self.store: dict[str, bytes] = {}
         """The large files, by SHA-256."""
+        self.cas = Cas()
         self.received: list[str] = []
-        """SHA-256 of each content that came: what came twice is here twice."""
+        """SHA-256 of each content that came, and the name of each xorb: what came twice is here twice."""
         self.calls: list[str] = []
         """The kind of each call, in order."""
         self.unknown: list[str] = []
         """Calls that nobody here answers."""
         self.failing: defaultdict[str, list[int]] = defaultdict(list)
         """Of a kind of call, the statuses with which the next ones fail."""
-        self.lock = threading.Lock()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self.before: dict[str, Callable[[], object]] = {}
+        """Of a kind of call, what happens before the next one is answered."""
+
+    def xet(self, sha256: str) -> str | None:
+        """A large file's name at Xet, if it came by it."""
+        return next((name for name, file in self.cas.files.items() if file.sha256 == sha256), None)
+
+    def handle_error(self, *_: object) -> None:
+        """A client that was killed is nothing to tell."""
 
     def __enter__(self) -> Self:
         self._thread.start()

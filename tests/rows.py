@@ -8,7 +8,7 @@ import polars as pl
 
 from pipeline.doors.generate import Generate
 from pipeline.requests import Answer, Reply, Request
-from pipeline.tables import Dropped, Outcome, Row, frame, outcome
+from pipeline.tables import Decision, Dropped, Outcome, Row, frame, outcome
 
 Cells = dict[str, Any]
 R = TypeVar("R", bound=Row)
@@ -49,6 +49,8 @@ def make(kind: type[R], /, **values: object) -> R:
     """A row of which a test names only what matters: other columns have their default, are null, or have the first or plainest value."""
     needed = {name: info for name, info in kind.model_fields.items() if info.is_required()}
     plain = {name: _plain(info.annotation, name) for name, info in needed.items()}
+    if kind is Decision and "response_id" not in values:
+        plain |= {"candidate_id": "", "strength": 0.0}
     return kind.model_validate(plain | values)
 
 

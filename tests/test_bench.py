@@ -140,3 +140,17 @@ def test_a_release_is_measured_beside_pyarrow_and_datasets() -> None:
         "release_vs_pyarrow", "release_vs_datasets", "release_rss_10k_vs_2k", "chunks_unchanged_after_1pct",
     ]  # fmt: skip
     assert found["chunks_unchanged_after_1pct"] >= 0.95
+
+
+@pytest.mark.slow
+def test_bounds_are_measured_beside_the_truth() -> None:
+    found = figures(run("audit.py", "--quick"))
+    assert found["bound_coverage"] >= 0.7
+    assert all(value > 0.9 for name, value in found.items() if name.startswith("tightness"))
+
+
+@pytest.mark.slow
+def test_a_routed_review_is_measured_beside_looks_at_random() -> None:
+    found = figures(run("routing.py", "--quick"))
+    assert found["bound_coverage_routed"] >= 0.6
+    assert found["found_vs_random"] > 1

@@ -177,7 +177,7 @@ def test_a_second_run_while_one_is_under_way_is_told_who_runs(place: Place) -> N
 def test_reading_is_possible_while_a_run_is_under_way(place: Place) -> None:
     lock = Lock(place.workspace)
     try:
-        for arguments in (["status", "tiny-tiny"], ["show", "tiny-tiny", "given"], ["review", "tiny-tiny"]):
+        for arguments in (["status", "tiny-tiny"], ["show", "tiny-tiny", "given"], ["review", "tiny-tiny", "--status"]):
             assert tetrad(*arguments).code == 0
     finally:
         lock.release()
@@ -230,7 +230,7 @@ def test_decisions_are_taken_all_or_none(decision: str, words: str, place: Place
     good = f'{{"id": "d", "candidate_id": "{pair}", "reviewer": "r", "strength": 1, "decided_at": "t"}}'
     (place.folder / "some.jsonl").write_text(f"{good}\n{decision}\n")
     assert_one_line(tetrad("review", "tiny-tiny", "--take", "some.jsonl"), words)
-    assert "0 of 7 are decided" in tetrad("review", "tiny-tiny").out
+    assert "0 of 7 are decided" in tetrad("review", "tiny-tiny", "--status").out
 
 
 def test_a_strength_off_the_scale_is_no_decision(place: Place) -> None:

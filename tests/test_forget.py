@@ -234,6 +234,15 @@ def test_nothing_of_it_is_left_and_the_run_is_as_if_it_had_never_been_there(
     assert where(place, sought) == []
 
 
+def test_a_report_that_shows_it_goes_with_it_and_the_next_shows_it_no_more(place: Place) -> None:
+    report = place.workspace / "runs" / RUN / "report.html"
+    shown = re.findall("<dt>image</dt><dd><code>([0-9a-f]{64})", report.read_text())
+    forget(Workspace(place.workspace), shown[0])
+    assert not report.exists()
+    run(place)
+    assert shown[0] not in report.read_text()
+
+
 def test_forgetting_it_again_changes_nothing(place: Place) -> None:
     row = red(place)
     forget(Workspace(place.workspace), row["id"])

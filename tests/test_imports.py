@@ -12,12 +12,12 @@ from pipeline import PACKAGE
 
 FLOORS = (
     ("", "errors", "requests"),
-    ("tables", "templates", "taxonomy", "models", "verdicts", "licences", "pictures", "statistics"),
+    ("tables", "templates", "taxonomy", "models", "verdicts", "licences", "pictures", "statistics", "charts"),
     ("doors.log",),
     ("doors.blobs", "workspace"),
-    ("sources", "backends"),
+    ("sources", "backends", "findings"),
     ("doors",),
-    ("judges", "looks", "gates", "contests", "rules", "settling", "release", "review"),
+    ("judges", "looks", "gates", "contests", "rules", "settling", "release", "report", "review"),
     ("writers", "samplers"),
     ("stages", "run", "progress", "planning"),
     ("recipes", "trace", "forget"),
@@ -43,7 +43,7 @@ HEAVY = {
     "sklearn",
 }
 PURE = (
-    "stages", "judges", "looks", "gates", "writers", "samplers", "contests", "release", "sources", "pictures", "statistics", "tables", "taxonomy",
+    "stages", "judges", "looks", "gates", "writers", "samplers", "contests", "findings", "charts", "release", "report", "sources", "pictures", "statistics", "tables", "taxonomy",
     "templates", "requests", "verdicts", "licences",
 )  # fmt: skip
 WORLDLY = {"asyncio", "http", "httpx", "openai", "os", "random", "socket", "subprocess", "threading", "time", "urllib"}

@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import evaluating, keeping, labelling, looking, released, releasing, running, taxonomy
+from pipeline.cli import (
+    evaluating,
+    keeping,
+    labelling,
+    looking,
+    released,
+    releasing,
+    reporting,
+    reviewing,
+    routing,
+    running,
+    taxonomy,
+)
 from pipeline.cli.terminal import err, out
 from pipeline.errors import UserError
 from pipeline.models import catalogue, hidden
@@ -25,7 +37,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "preview": running.preview,
     "plan": running.plan,
     "trace": looking.trace_row,
-    "review": releasing.review,
+    "report": reporting.report,
+    "review": reviewing.review,
     "publish": releasing.publish,
     "retry": keeping.retry,
     "forget": keeping.forget_image,
@@ -36,6 +49,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 evaluating.evaluate.command("labels")(labelling.labels)
+evaluating.evaluate.command("routing")(routing.routing)
 app.add_typer(evaluating.evaluate, name="evaluate")
 app.add_typer(keeping.store, name="store")
 app.add_typer(released.group, name="release")

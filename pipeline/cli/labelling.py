@@ -25,17 +25,9 @@ def labels(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:  # fmt: skip
     """Agreement of people; precision, recall and F1 of each judge, and of what rules make of the judges' labels."""
-    items, more = _read(file), [_read(path) for path in beside or ()]
-    for path, part in zip(beside or (), more, strict=True):
-        if part.height != items.height:
-            raise UserError(f"{path} has {part.height} rows, and {file} {items.height}: they must be the same items")
-        if twice := set(part.columns) & set(items.columns):
-            raise UserError(f"{path}: the column {min(twice)} is there already")
-        items = pl.concat([items, part], how="horizontal")
-    judges = judge or [name for part in more for name in part.columns]
-    for name in (*([truth] if truth else ()), *(person or ()), *judges):
-        if name not in items.columns:
-            raise UserError(f"no column {name!r}; there are {', '.join(items.columns)}")
+    items, others = side_by_side(file, beside or [])
+    judges = judge or others
+    there(items, *([truth] if truth else ()), *(person or ()), *judges)
     if len(person or ()) < 2 and not (truth and judges):
         raise UserError("nothing to compare: name two columns with --person, or one with --truth and some with --judge")
     made = evaluating.labels(
@@ -46,6 +38,26 @@ def labels(
         return
     _print_agreement(made.filter(who="people"))
     _print_hits(made.filter(pl.col("who") != "people"))
+
+
+def side_by_side(file: Path, beside: list[Path]) -> tuple[pl.DataFrame, list[str]]:
+    """The items with all columns; and the names of those that stand beside."""
+    items, others = _read(file), list[str]()
+    for path in beside:
+        part = _read(path)
+        if part.height != items.height:
+            raise UserError(f"{path} has {part.height} rows, and {file} {items.height}: they must be the same items")
+        if twice := set(part.columns) & set(items.columns):
+            raise UserError(f"{path}: the column {min(twice)} is there already")
+        items, others = pl.concat([items, part], how="horizontal"), others + part.columns
+    return items, others
+
+
+def there(items: pl.DataFrame, *names: str) -> None:
+    """Each of them is a column."""
+    for name in names:
+        if name not in items.columns:
+            raise UserError(f"no column {name!r}; there are {', '.join(items.columns)}")
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -78,8 +90,28 @@ def _print_agreement(rows: pl.DataFrame) -> None:
 def _print_hits(rows: pl.DataFrame) -> None:
     if rows.is_empty():
         return
-    grid = Grid("judge or rule", "F1", "precision", "recall", "found", "false", "missed", box=None, pad_edge=False)
+    grid = Grid(
+        "judge or rule",
+        "F1",
+        "precision",
+        "recall",
+        "found",
+        "false",
+        "missed",
+        "calibration",
+        box=None,
+        pad_edge=False,
+    )
     for row in rows.iter_rows(named=True):
-        shares = ["-" if row[name] is None else f"{row[name]:.3f}" for name in ("f1", "precision", "recall")]
-        grid.add_row(harmless(row["name"]), *shares, *(str(row[name]) for name in ("found", "alarms", "missed")))
+        shares = [_share(row[name]) for name in ("f1", "precision", "recall")]
+        grid.add_row(
+            harmless(row["name"]),
+            *shares,
+            *(str(row[name]) for name in ("found", "alarms", "missed")),
+            _share(row["calibration"]),
+        )
     out.print(grid)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

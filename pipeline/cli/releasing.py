@@ -1,8 +1,9 @@
-"""review, publish: people decide, and a run becomes a release."""
+"""publish: a run becomes a release."""
 
 import contextlib
 import json
-from collections import Counter
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,59 +15,40 @@ from pipeline.cli.terminal import err, out
 from pipeline.doors.blobs import Blobs
 from pipeline.doors.decide import Decide
 from pipeline.doors.forgotten import ForgottenImages
-from pipeline.doors.log import Lock, whole
+from pipeline.doors.log import whole
+from pipeline.doors.replies import Replies
 from pipeline.errors import UserError
+from pipeline.findings import makers
 from pipeline.models import catalogue
 from pipeline.release.folder import Folder
 from pipeline.release.splits import SHARES, shares_of
+from pipeline.release.told import Model, Told
 from pipeline.stages import publish as publishing
-from pipeline.workspace import Workspace
+from pipeline.workspace import Made, Workspace
 
+Gate = Literal["manual", "auto", "none"]
 Personal = Literal["mask", "drop"]
-
-
-def review(
-    run: RunName,
-    workspace: Place = WORKSPACE,
-    take: Annotated[Path | None, typer.Option(help="Take in decisions from a file of JSON lines.")] = None,
-) -> None:
-    """What people should look at, and what they have decided. `tetrad run` takes decisions up."""
-    place = Workspace(workspace)
-    made = {m.name: m for m in place.made(run)}
-    if "queue" not in made:
-        raise UserError(f"the run {run} has no review queue yet: `tetrad run` it up to review first")
-    queue, pairs = place.table(run, made["queue"]), place.table(run, made["candidates"])
-    with contextlib.ExitStack() as doors:
-        if take:
-            doors.callback(Lock(place.folder).release)
-        decide = Decide(place.run(run), write=take is not None)
-        doors.callback(decide.close)
-        if take:
-            responses = place.table(run, made["responses"])["id"]
-            number = decide.take(take, set(pairs["id"]), set(responses))
-            out.print(f"{number} decisions taken; run the recipe again to settle with them", highlight=False)
-        decided = decide.decisions()
-    done = queue.filter(pl.col("id").is_in(decided["candidate_id"].to_list())).height
-    for reason, number in sorted(Counter(queue["reason"]).items()):
-        out.print(f"{number} pairs to look at: {reason}", highlight=False)
-    out.print(f"{done} of {queue.height} are decided" + ("" if done else ": this run is unreviewed"), highlight=False)
 
 
 def publish(
     run: RunName, workspace: Place = WORKSPACE, repo: Annotated[str | None, typer.Option(help="org/name on the Hub.")] = None,
     tag: Annotated[str | None, typer.Option(help="What it is called on the Hub; by default its version.")] = None,
+    gate: Annotated[Gate, typer.Option(help="Who is let in there: manual (by hand), auto (at once) or none (no gate).")] = "manual",
+    public: Annotated[bool, typer.Option("--public", help="Make it public there, once it is verified and tagged.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done on the Hub.")] = False,
-    base: Annotated[Path | None, typer.Option(help="The folder of the release that this version builds on.")] = None,
+    base: Annotated[str | None, typer.Option(help="The release that this version builds on: its folder, or its tag on the Hub.")] = None,
     avoid: Annotated[list[Path] | None, typer.Option(help="A benchmark that nothing may be taken from: a file or folder.")] = None,
     shares: Annotated[str | None, typer.Option("--splits", help="Such as train=0.8,validation=0.1,test=0.1.")] = None,
     personal: Annotated[Personal | None, typer.Option(help="What becomes of a text with personal data.")] = None,
 ) -> None:  # fmt: skip
-    """Build the release folder; with --repo, push it to the Hub: private, gated, tagged. What is said of how to build it holds
-    until it is said anew."""
+    """Build the release folder; with --repo, push it to the Hub: private, gated, verified, tagged. What is said of how to build
+    it holds until it is said anew."""
     from pipeline.doors import push  # the Hub's client takes its time to load
 
+    if repo is not None:
+        push.named(repo)
     said = {
-        "base": base and str(base.resolve()),
+        "base": base and str(_base(Workspace(workspace), base, repo).resolve()),
         "avoid": [str(p.resolve()) for p in avoid or ()],
         "shares": shares,
         "personal": personal,
@@ -76,8 +58,20 @@ def publish(
     if repo is None:
         out.print(f"to push it: tetrad publish {run} --repo org/name", highlight=False)
         return
-    for step in push.steps(folder, repo, tag) if dry_run else push.push(folder, repo, tag):
+    to = push.Target(repo, tag, gate, public)
+    for step in push.steps(folder, to) if dry_run else push.push(folder, to):
         out.print(("would " if dry_run else "") + step, highlight=False, soft_wrap=True)
+
+
+def _base(workspace: Workspace, base: str, repo: str | None) -> Path:
+    """The folder of the release that is built on; one on the Hub is brought here."""
+    from pipeline.doors import push
+
+    if Path(base).is_dir():
+        return Path(base)
+    if repo is None:
+        raise UserError(f"--base {base}: there is no such folder; for a version on the Hub, say its --repo too")
+    return push.fetch(repo, base, workspace.folder / "releases" / f"{repo.replace('/', '--')}@{base}")
 
 
 def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None) -> Path:
@@ -88,11 +82,17 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
         raise UserError(f"the run {name} is private: it is never released")
     if not any(m.name == "quadruples" for m in made):
         raise UserError(f"the run {name} has no quadruples yet: `tetrad run` it to the end first")
+    with contextlib.closing(Decide(workspace.run(name), write=False)) as decide:
+        if flagged := sorted(decide.illegal()):
+            raise UserError(
+                f"the image {flagged[0]} was flagged as illegal: see to it (tetrad forget {flagged[0]}), or clear the flag on "
+                "the lead's page, before anything is released"
+            )
     catalogue().releasable(publishing.models([pl.scan_parquet(workspace.path(name, m)) for m in made]))
     remembered = folder.with_name(f"{name}.plan.json")
     if said is None:
         said = json.loads(remembered.read_text(encoding="utf-8")) if remembered.is_file() else {}
-    plan = _plan(said, folder)
+    plan = replace(_plan(said, folder), told=_told(workspace, name, made))
     new = not publishing.holds(folder, made, plan)
     if new:
         tables = {m.name: workspace.table(name, m) for m in made}
@@ -112,6 +112,20 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
         f"release {'built' if new else 'is there already'}: {folder} (v{version})", highlight=False, soft_wrap=True
     )
     return folder
+
+
+def _told(workspace: Workspace, name: str, made: list[Made]) -> Told:
+    """What the card says of the models, as they were asked, and whom to write to ($TETRAD_CONTACT)."""
+    known, replies = catalogue(), Replies(workspace.folder, write=False)
+    tables = {m.name: pl.scan_parquet(workspace.path(name, m)) for m in made}
+    found = {}
+    for model, request in makers.requests(tables).items():
+        kept = replies.kept(request)
+        entry = known.get(model)
+        terms = f"{entry.terms.source}, read {entry.terms.date}" if entry and entry.terms else None
+        identity = (kept.revision if kept else None) or (entry.identity if entry else model)
+        found[model] = Model(identity, entry.licence if entry else None, terms)
+    return Told(found, os.environ.get("TETRAD_CONTACT", "").strip() or None)
 
 
 def _plan(said: dict[str, Any], folder: Path) -> publishing.Plan:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from pipeline import __version__, planning, recipes
 from pipeline.backends import LOG
+from pipeline.cli import reporting
 from pipeline.cli.looking import status
 from pipeline.cli.options import (
     WORKSPACE,
@@ -64,6 +65,7 @@ def run(
             err.print(f"the run {line.name} is private: there is no release", highlight=False)
         elif halt is None and until in (None, "publish"):
             release(Workspace(workspace), line.name)
+        reporting.after(Workspace(workspace), line.name)
     status(line.name, workspace)
     spent = f" and cost {lines.cost:.4f} USD" if lines.cost else ""
     err.print(f"models were asked {lines.asked} times{spent}", highlight=False)

@@ -315,6 +315,7 @@ class Generate:
         asking.owed += owed
         asking.tokens_in += reply.tokens_in or 0
         asking.tokens_out += reply.tokens_out or 0
+        asking.answering = round(asking.answering + (reply.seconds or 0), 3)
 
     def costs(self, request_ids: pl.Series) -> pl.DataFrame:
         """id and cost (US dollars) of those of these requests whose price is known."""

@@ -207,18 +207,13 @@ def build(run: Run[Pool]) -> None:
     run(judge.judge_report, responses, judgments, comparisons, candidates, generate=generate)
     how: Any = {"rule": pool.rule, "ratings": Assumed() if pool.strategy else None}  # then the two need never have met
     first = run(settle.preferences, candidates, judgments, comparisons, **how)
-    run(review.queue, first, budget=0.1, audit=0.02)
+    first_labels = run(settle.labels, responses, judgments)
     decisions = run(review.decisions, candidates, responses, decide=run.decide)
-    preferences = run(settle.preferences, candidates, judgments, comparisons, decisions, **how)
+    risks = run(review.risks, first, first_labels, prompts, responses, judgments, decisions, audit=0.02)
+    queue = run(review.queue, first, risks=risks, decisions=decisions, budget=0.1)
+    run(review.label_errors, first, first_labels, risks, decisions, decide=run.decide)
+    preferences = run(settle.preferences, candidates, judgments, comparisons, decisions, queue=queue, **how)
     labels = run(settle.labels, responses, judgments, decisions)
     run(
-        pair.quadruples,
-        prompts,
-        responses,
-        judgments,
-        preferences,
-        images,
-        labels,
-        taxonomy=TAXONOMY,
-        minimum_strength=0.1,
-    )
+        pair.quadruples, prompts, responses, judgments, preferences, images, labels, taxonomy=TAXONOMY, minimum_strength=0.1
+    )  # fmt: skip

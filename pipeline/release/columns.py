@@ -7,7 +7,7 @@ from pipeline.release import rows
 
 TABLES = (
     tables.Listed, tables.Wanted, tables.Image, tables.Description, tables.Prompt, tables.Shortfall, tables.Response,
-    tables.Judgment, tables.SafeRate, tables.Candidate, tables.Comparison, tables.JudgeReport, tables.Preference, tables.Label, tables.QueueItem, tables.Decision,
+    tables.Judgment, tables.SafeRate, tables.Candidate, tables.Comparison, tables.JudgeReport, tables.Preference, tables.Label, tables.Risk, tables.QueueItem, tables.Decision, tables.LabelError,
     tables.Quadruple, tables.Dropped, rows.Published, rows.Responded,
 )  # fmt: skip
 

@@ -19,11 +19,16 @@ from pipeline.judges.panel import AnyJudge
 from pipeline.requests import Reply, Request
 from pipeline.statistics import agreement
 from pipeline.statistics.aggregation import hits
+from pipeline.statistics.buying import Oracle, spend
+from pipeline.statistics.calibration import reliability
 from pipeline.statistics.dawid_skene import dawid_skene, threes
 from pipeline.statistics.learnt import cross_validated
-from pipeline.tables import Comparison, Dropped, Judgment, Outcome, Row, frame, outcome
+from pipeline.statistics.words import beside, dense, kinds, words
+from pipeline.tables import Comparison, Dropped, Judgment, Outcome, Row, chance, frame, outcome
 
 V = TypeVar("V", Judgment, Comparison)
+OPENING = 8
+"""A text's first words count apart: an answer begins with what it will be."""
 CUT = 0.3
 """The chance above which `threes` counts an item as positive: what found most in bench/labels_simulation.py's first half."""
 
@@ -142,6 +147,8 @@ class LabelReport(Row):
     """found / (found + missed)."""
     f1: float | None
     """The harmonic mean of the two."""
+    calibration: float | None = None
+    """Of a rule that gives chances: how far they lie from the shares that are positive, on average (expected calibration error)."""
 
 
 def labels(
@@ -167,13 +174,14 @@ def labels(
             _beside("rule", f"at least {k} of {len(judges)}", (votes >= k).astype(np.int64), true)
             for k in range(1, len(judges) + 1)
         ]
-        rules = {
-            "Dawid-Skene": dawid_skene(said[known], 2).posterior[:, 1] > 0.5,
-            "Dawid-Skene in threes": threes(said[known]).posterior[:, 1] > CUT,
-        }
+        chances = {"Dawid-Skene": dawid_skene(said[known], 2), "Dawid-Skene in threes": threes(said[known])}
+        rules = {name: made.posterior[:, 1] > (0.5 if name == "Dawid-Skene" else CUT) for name, made in chances.items()}
         if min((true == 1).sum(), (true == 0).sum()) > 1 and importlib.util.find_spec("sklearn"):
             rules["learnt, cross-validated"] = cross_validated(said[known], true[known] == 1)
-        rows += [_beside("rule", name, found.astype(np.int64), true[known]) for name, found in rules.items()]
+        for name, found in rules.items():
+            sure = reliability(chances[name].posterior[:, 1], true[known]) if name in chances else None
+            row = _beside("rule", name, found.astype(np.int64), true[known])
+            rows.append(row.model_copy(update={"calibration": sure.error if sure else None}))
     return outcome(LabelReport, rows)
 
 
@@ -215,3 +223,67 @@ def _beside(who: Literal["judge", "rule"], name: str, said: NDArray[np.int64], t
         missed=counts.missed, precision=counts.precision, recall=counts.recall, f1=counts.f1,
         **dict.fromkeys(("value", "low", "high", "reason")),
     )  # fmt: skip
+
+
+class RoutingReport(Row):
+    """How good labels are after people looked at some items: at each share, the mean over several draws of what chance decides."""
+
+    name: str
+    """f1_at_5: after 5 % of the items."""
+    f1: float
+    """Of all labels, those that were looked at right, the others as predicted; on the positive ones."""
+    least: float
+    """Of the draws, the worst."""
+    expected: float
+    """What the prediction itself expects it to be, without knowing the truth."""
+    items: int
+    """Those that have a truth."""
+    bought: int
+    """Those that were looked at."""
+    found: float
+    """Of them, those that are positive."""
+    called: float
+    """Of the others, those that are called positive."""
+    draws: int
+
+
+def routing(
+    items: pl.DataFrame, *, truth: str, judges: tuple[str, ...], texts: tuple[str, ...], names: tuple[str, ...],
+    positive: tuple[str, ...], shares: tuple[float, ...] = (0.05, 0.1, 0.2), draws: int = 3,
+) -> Outcome:  # fmt: skip
+    """What routing makes of a budget, on items whose truth is there: people look at `shares` of them (0 to 1, rising), and no
+    label is seen before. What is predicted rests on the labels of the `judges`, the words of the `texts` and the values of the
+    columns `names`. Items without a truth do not count. What chance decides is drawn from each row's place."""
+    code = _codes(items, (truth,), positive)[:, 0]
+    counted = items.filter(pl.Series(code >= 0))
+    true, said = code[code >= 0], _codes(counted, judges, positive)
+    asked = (said >= 0).sum(1)
+    votes = np.where(asked > 0, (said == 1).sum(1) / np.maximum(asked, 1), 0.0)
+    features = beside(
+        dense(np.ones((len(true), 1))), dense(said == 1), *(kinds(_text(counted, name)) for name in names),
+        *(words(_text(counted, name), first=first) for name in texts for first in (None, OPENING)),
+    )  # fmt: skip
+    marks = [round(share * len(true)) for share in shares]
+    runs = []
+    for draw in range(draws):
+        luck = np.array([chance("routing", draw, place).random() for place in range(len(true))])
+        oracle = Oracle(lambda wanted: true[wanted], marks[-1])
+        for share, settled in zip(shares, spend(features, votes / 2, luck, oracle, marks), strict=True):
+            counts = hits(settled.positive, true == 1)
+            found = int(settled.positive[settled.known == 1].sum())
+            runs.append(
+                (share, counts.f1 or 0.0, settled.expected, settled.bought, found, counts.found + counts.alarms - found)
+            )
+    columns = ("share", "f1", "expected", "bought", "found", "called")
+    report = pl.DataFrame(runs, schema=columns, orient="row").group_by("share", maintain_order=True).agg(
+        pl.col("f1", "expected", "found", "called").mean(), least=pl.col("f1").min(), bought=pl.col("bought").first(),
+    )  # fmt: skip
+    rows = [
+        RoutingReport(name=f"f1_at_{100 * row.pop('share'):g}", items=len(true), draws=draws, **row)
+        for row in report.iter_rows(named=True)
+    ]
+    return outcome(RoutingReport, rows)
+
+
+def _text(items: pl.DataFrame, column: str) -> list[str | None]:
+    return items[column].cast(pl.String).to_list()

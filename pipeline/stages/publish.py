@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from pipeline import charts, findings
 from pipeline.contests.heard import contest_of
 from pipeline.contests.standing import standings
 from pipeline.doors.blobs import Blobs
@@ -19,12 +20,12 @@ from pipeline.errors import UserError
 from pipeline.gates.contamination import Benchmarks
 from pipeline.licences import ALLOWED
 from pipeline.pictures.groups import groups
-from pipeline.release import about, configs, parquet, personal, splits, versions
+from pipeline.release import about, card, configs, parquet, personal, splits, versions
 from pipeline.release.bare import bare
-from pipeline.release.card import card
 from pipeline.release.folder import FINGERPRINTS, MANIFEST, REMOVED, Folder, hashes
 from pipeline.release.parquet import NAMED_BY
 from pipeline.release.rows import Published, Responded
+from pipeline.release.told import Told
 from pipeline.rules import labelled
 from pipeline.statistics.bradley_terry import Assumed
 from pipeline.tables import Dropped, Image, Judgment, Label, Preference, Prompt, Response, Row, frame
@@ -48,10 +49,12 @@ class Plan:
     """Of the rows, for each split."""
     personal: Literal["mask", "drop"] = "mask"
     """What becomes of texts with personal data: it is masked, or the row is left out."""
+    told: Told = field(default_factory=Told)
+    """What the card says beside all that."""
 
     def inputs(self) -> dict[str, str]:
         """All that changes the release."""
-        found = {"shares": json.dumps(dict(self.shares)), "personal": self.personal}
+        found = {"shares": json.dumps(dict(self.shares)), "personal": self.personal} | self.told.inputs()
         if self.base:
             found["base"] = Folder(self.base).sha256
         if self.avoid:
@@ -243,8 +246,7 @@ class _Release:
             "forgotten": sorted(self._forgotten),
             "changelog": [entry.page(), *(self._base.manifest["changelog"] if self._base else [])],
         }  # fmt: skip
-        text = card(self._name, rows.with_columns(image=NAMED_BY), self._tables, self._made, manifest=manifest)
-        (folder / "README.md").write_text(text, encoding="utf-8")
+        card.write(folder, rows.with_columns(image=NAMED_BY), self._tables, self._made, manifest, self._plan.told)
         manifest["files"] = hashes(folder)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         return left_out
@@ -438,6 +440,7 @@ def _inputs(made: list[Made], plan: Plan) -> dict[str, str]:
 def _code() -> str:
     """A hash of what writes a release: mended, it writes anew."""
     digest = hashlib.sha256()
-    for path in sorted([Path(__file__), *Path(parquet.__file__).parent.glob("*.*")]):
+    folders = (Path(parquet.__file__).parent, Path(findings.__file__).parent)
+    for path in sorted([Path(__file__), Path(charts.__file__), *(p for folder in folders for p in folder.glob("*.*"))]):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from pipeline.settling import BY, Method
 from pipeline.settling.labels import LabelMethod, majority
 from pipeline.settling.mean import mean
 from pipeline.statistics.bradley_terry import STRONGEST, Assumed
+from pipeline.statistics.calibration import fitted, reliability
 from pipeline.tables import Comparison, Decision, Label, Outcome, Preference, frame, row_id
 
 OVERALL = "overall"
@@ -64,6 +65,7 @@ def preferences(
     candidates: pl.DataFrame, judgments: pl.DataFrame,
     comparisons: pl.DataFrame = _NO_COMPARISONS, decisions: pl.DataFrame = _NO_DECISIONS,
     *, rule: Rule | None = None, method: Method = mean, ratings: Assumed | None = None,
+    queue: pl.DataFrame | None = None,
 ) -> Outcome:  # fmt: skip
     """Of each pair a row for each criterion by which it was judged, and what the judges' verdicts come to by the `method`
     (pipeline/settling); and the `overall` row of those that the `rule` (default: `Together`) counts. What people decided by a
@@ -74,6 +76,9 @@ def preferences(
     `ratings` it is the difference of the two responses' ratings by all the judge's comparisons of that prompt's answers
     (Bradley and Terry), so that pairs count that never met. Of a judge that scores, it is the difference of the two
     scores: 3 · difference / (high - low) on a scale with ends, 3 · tanh(difference) on one without.
+
+    With the review's `queue`, the confidences of what nobody decided are calibrated on what people did (a tie is half right):
+    never on the queue's audit, which is there to check them.
     """
     compared = _from_comparisons(comparisons) if ratings is None else _from_ratings(candidates, comparisons, ratings)
     verdicts = pl.concat([_from_scores(candidates, judgments), compared]).drop_nulls("verdict")
@@ -90,10 +95,14 @@ def preferences(
     counted = said.join(weights, on=BY, validate="m:1", maintain_order="left").with_columns(
         criterion=pl.lit(OVERALL), voice=pl.col("source") + " " + pl.col("criterion")
     )
-    decided = pl.col("candidate_id").is_in(people.filter(criterion=OVERALL)["candidate_id"].implode())
     alike = {"weight": pl.lit(1.0), "voice": pl.col("source")}
-    judged = pl.concat([apart.filter(~human).with_columns(**alike), counted.filter(~decided)])
-    rows = pl.concat([_settled(judged, method), _settled(people.with_columns(**alike), mean)])
+    judged = _settled(pl.concat([apart.filter(~human).with_columns(**alike), counted]), method)
+    by_people = _settled(people.with_columns(**alike), mean)
+    alone = judged.join(by_people, on=BY, how="anti", maintain_order="left")
+    notes: tuple[str, ...] = ()
+    if queue is not None:
+        alone, notes = _calibrated(alone, judged.filter(criterion=OVERALL), by_people, queue)
+    rows = pl.concat([alone, by_people])
     heard = everybody.join(weights, on=BY, how="left", maintain_order="left").filter(
         pl.col("weight").is_not_null() | human
     )
@@ -116,7 +125,29 @@ def preferences(
     )
     names = [row_id("preference", *key) for key in kept.select(BY).iter_rows()]
     table = kept.with_columns(id=pl.Series(names, dtype=pl.String)).select(list(Preference.model_fields))
-    return Outcome(Preference, table, considered=table.height)
+    return Outcome(Preference, table, considered=table.height, notes=notes)
+
+
+def _calibrated(
+    alone: pl.DataFrame, judged: pl.DataFrame, people: pl.DataFrame, queue: pl.DataFrame
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The overall confidences of `alone` as the share of them that people would find right; and what is to be said of it."""
+    audit = queue.filter(reason="audit")["id"]
+    sides = {name: pl.col(name).sign() for name in ("strength", "strength_people")}
+    beside = (
+        judged.join(people, on=BY, suffix="_people", validate="1:1", maintain_order="left")
+        .filter(~pl.col("candidate_id").is_in(audit.implode()) & (pl.col("strength") != 0))
+        .select("confidence", right=1 - (sides["strength"] - sides["strength_people"]).abs() / 2)
+    )
+    if beside.is_empty():
+        return alone, ()
+    curve = fitted(*beside)
+    said = (beside["confidence"], curve(beside["confidence"]))
+    before, after = (found.error for found in (reliability(one, beside["right"]) for one in said) if found)
+    mended = pl.Series(curve(alone["confidence"].fill_null(0.5)), dtype=pl.Float64)
+    own = (pl.col("criterion") == OVERALL) & pl.col("confidence").is_not_null() & (pl.col("strength") != 0)
+    line = f"confidences are calibrated on {beside.height} decided pairs: they were off by {before:.2f}, and are by {after:.2f}"
+    return alone.with_columns(confidence=pl.when(own).then(mended).otherwise("confidence")), (line,)
 
 
 def labels(

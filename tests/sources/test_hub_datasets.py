@@ -154,7 +154,7 @@ def fill(hub: Hub, folder: Path) -> str:
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cells]:
     """What was said of each dataset; and of each that is wrong, by its words."""
     folder = tmp_path_factory.mktemp("hub")
-    with Hub(folder) as hub:
+    with Hub() as hub:
         commit = fill(hub, folder)
         asked = [{"repo": f"org/{name.rpartition(' ')[2]}"} | what for name, what in OFFERED.items()]
         asked[:2] = [what | {"revision": commit} for what in asked[:2]]
@@ -216,7 +216,7 @@ def test_a_folder_is_read_as_it_lies_without_a_hub_and_a_hub_that_is_not_there_i
     path = tmp_path / "local" / "data" / "train-00000-of-00001.parquet"
     path.parent.mkdir(parents=True)
     path.write_bytes(parquet({"image": hf(b"one")}, {"image": hf(b"two")}))
-    with Hub(tmp_path) as gone:
+    with Hub() as gone:
         pass
     local, hub = ask(gone, tmp_path, {"repo": "local"}, {"repo": "org/tiny"})
     assert got(local) == [b"one", b"two"]

@@ -248,8 +248,8 @@ def test_the_card_counts_classes_respondents_labels_and_licences(tmp_path: Path,
         "| x | y | 3 |",
         "| refusal | unsafe | 1 |",
         "| — | — | 2 |",
-        "| CC0-1.0 | 2 |",
-        "| — | 1 |",
+        "| CC0-1.0 | 2 | published |",
+        "| — | 1 | named by URL and hash alone |",
     ):
         assert line in body.splitlines(), line
 

@@ -1,5 +1,6 @@
 """What people should look at next, and what they have decided."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from rows import make, reasons, table
 
 from pipeline.doors.decide import Decide
+from pipeline.doors.entries import Gold, Submitted, Vote
 from pipeline.stages import review
-from pipeline.tables import Decision, Preference, QueueItem, Response
+from pipeline.statistics.audit import Audit, most_wrong
+from pipeline.tables import Decision, Label, LabelError, Preference, Prompt, QueueItem, Response
 
 
 def preferences(number: int) -> pl.DataFrame:
@@ -115,3 +118,219 @@ def test_a_label_of_a_response_is_a_decision_of_its_own(decide: Decide) -> None:
     made = review.decisions(PAIRS, RESPONSES, decide=decide)
     assert made.kept.select("id", "response_id", "label").rows() == [("2", "r", "safe"), ("4", None, None)]
     assert reasons(made) == {"a response that the run no longer has": 1}
+
+
+PROMPTS = table(
+    Prompt,
+    *({"id": f"p{n}", "category": "rare" if n % 20 == 0 else "common", "kind": "given", "harm": "harmful" if n % 7 == 0 else "benign"}
+      for n in range(400)),
+)  # fmt: skip
+
+
+def settled(number: int = 400) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Pairs, one a prompt; the labels of their responses, of which every tenth is unsafe; and the responses, of which the unsafe
+    ones say so."""
+    pairs = table(
+        Preference,
+        *({"id": f"f{n}", "candidate_id": f"c{n}", "criterion": "overall", "prompt_id": f"p{n}", "a_id": f"a{n}", "b_id": f"b{n}",
+           "strength": 1.0, "confidence": 0.6 + 0.4 * (n % 5) / 5, "disagreement": 0.5} for n in range(number)),
+    )  # fmt: skip
+    labels = table(
+        Label,
+        *({"id": f"l{side}{n}", "response_id": f"{side}{n}", "prompt_id": f"p{n}", "label": "safe", "unsafe": 0.2, "disagreement": 0.2}
+          for n in range(number) for side in "ab"),
+    )  # fmt: skip
+    responses = table(
+        Response,
+        *({"id": f"{side}{n}", "prompt_id": f"p{n}", "text": f"{'Sure, here' if n % 10 == 3 else 'No, that'} is what {n} says",
+           "respondent": side} for n in range(number) for side in "ab"),
+    )  # fmt: skip
+    return pairs, labels, responses
+
+
+def people(pairs: list[int], *, wrong: set[int], reviewer: str = "ann") -> list[dict[str, object]]:
+    """What a reviewer says of pairs and of both responses: every tenth is unsafe; the preference is wrong where it is."""
+    rows: list[dict[str, object]] = []
+    for n in pairs:
+        rows.append({"id": f"{reviewer}{n}", "candidate_id": f"c{n}", "criterion": "overall", "reviewer": reviewer,
+                     "strength": -1.0 if n in wrong else 1.0, "role": "reviewer"})  # fmt: skip
+        rows += [
+            {"id": f"{reviewer}{side}{n}", "response_id": f"{side}{n}", "candidate_id": None, "criterion": "safety", "reviewer": reviewer,
+             "label": "unsafe" if n % 10 == 3 else "safe", "strength": None, "role": "reviewer"} for side in "ab"
+        ]  # fmt: skip
+    return rows
+
+
+def known(decided: list[dict[str, object]] = [], **settings: object) -> pl.DataFrame:  # noqa: B006
+    pairs, labels, responses = settled()
+    said = table(Decision, *decided)
+    return review.risks(pairs, labels, PROMPTS, responses, decisions=said, **{"audit": 0.2} | settings).kept  # type: ignore[arg-type]
+
+
+def numbers(names: pl.Series) -> list[int]:
+    return [int(name[1:]) for name in names]
+
+
+def test_every_preference_and_every_label_has_a_chance_of_being_wrong() -> None:
+    made = known()
+    assert made.height == 3 * 400
+    of_pairs, of_labels = made.drop_nulls("candidate_id"), made.drop_nulls("response_id")
+    assert (of_pairs.height, of_labels.height) == (400, 800)
+    assert of_pairs["wrong"].to_list()[:5] == pytest.approx([0.4, 0.32, 0.24, 0.16, 0.08])
+    assert set(of_labels["wrong"]) == {0.2}
+    rare = of_pairs.filter(stratum="rare/given")
+    assert rare["matters"].min() > 1
+    matters = dict(zip(of_pairs["candidate_id"], of_pairs["matters"], strict=True))
+    assert matters["c7"] == 2 * matters["c8"] == 2, "harm counts twice"
+
+
+def test_what_people_decided_teaches_which_labels_are_wrong_elsewhere() -> None:
+    pairs = known()
+    seen = numbers(pairs.drop_nulls("candidate_id").filter(~pl.col("audit"))["candidate_id"])[:150]
+    after = known(people(seen, wrong=set())).drop_nulls("response_id")
+    rest = after.filter(~pl.col("response_id").str.slice(1).is_in([str(n) for n in seen]))
+    bad = rest["response_id"].str.slice(-1) == "3"
+    assert rest.filter(bad)["wrong"].mean() > 5 * rest.filter(~bad)["wrong"].mean()  # type: ignore[operator]
+
+
+def test_the_audit_teaches_nothing() -> None:
+    before = known()
+    audited = numbers(before.drop_nulls("candidate_id").filter("audit")["candidate_id"])
+    assert 50 < len(audited) < 110
+    assert known(people(audited, wrong=set(audited))).equals(before)
+
+
+def test_the_audit_of_a_stratum_may_have_a_share_of_its_own() -> None:
+    made = known(audit={"rare/given": 1.0, "": 0.1}).drop_nulls("candidate_id")
+    assert made.filter(stratum="rare/given")["audit"].all()
+    assert 20 < made.filter(stratum="common/given")["audit"].sum() < 60
+    assert dict(made.select("stratum", "share").unique().iter_rows()) == {"rare/given": 1.0, "common/given": 0.1}
+
+
+def test_a_look_is_worth_what_it_may_change_of_the_preference_and_both_labels() -> None:
+    pairs, *_ = settled()
+    risks = known(audit=0.0)
+    made = review.queue(pairs, risks=risks, budget=400).kept
+    worth = dict(made.select("id", "worth").iter_rows())
+    assert worth["c1"] == pytest.approx(0.32 + 2 * 0.2)
+    assert worth["c7"] == pytest.approx(2 * (0.24 + 2 * 0.2)), "harmful"
+    assert made["worth"].is_sorted(descending=True)
+    assert "harm, or a rare class" in dict(made.select("id", "why").iter_rows())["c7"]
+    assert made.filter(pl.col("id").is_in(["c20", "c40"]))["rank"].max() < 40, "a rare class"
+
+
+def test_a_budget_may_be_a_number_and_what_was_decided_counts() -> None:
+    pairs, *_ = settled()
+    risks = known()
+    sat = review.queue(pairs, risks=risks, budget=30).kept
+    assert queued(sat, "uncertain") == sat.filter(reason="uncertain").sort("rank")["id"].to_list()
+    first = numbers(pl.Series(queued(sat, "uncertain")[:10]))
+    said = people(first, wrong={first[0]})
+    decisions = table(Decision, *said)
+    again = review.queue(pairs, risks=known(said), decisions=decisions, budget=30).kept
+    assert set(queued(again, "uncertain")[:10]) == {f"c{n}" for n in first}
+    assert len(queued(again, "uncertain")) == 30
+    assert queued(again, "audit") == queued(sat, "audit")
+    assert queued(again, "uncertain")[10:] != queued(sat, "uncertain")[10:], "the rest is in another order"
+
+
+def errors(decided: list[dict[str, object]], decide: Decide | None = None) -> pl.DataFrame:
+    pairs, labels, _ = settled()
+    return review.label_errors(pairs, labels, known(), table(Decision, *decided), decide=decide).kept
+
+
+def sentence(made: pl.DataFrame, criterion: str) -> str:
+    (said,) = LabelError.sentences(made.filter(criterion=criterion))
+    return said
+
+
+def test_where_nobody_reviewed_it_says_so() -> None:
+    made = errors([])
+    assert set(made["method"]) == {"none"}
+    assert sentence(made, "overall") == "Of 400 preferences, nobody has reviewed one: how many are wrong is not known."
+
+
+def test_the_rest_is_bounded_by_the_audit_and_counts_add_up() -> None:
+    audited = numbers(known().drop_nulls("candidate_id").filter("audit")["candidate_id"])
+    made = errors(people(audited, wrong={audited[0], audited[1]}))
+    (row,) = made.filter(criterion="overall").filter(pl.col("stratum").is_null()).rows(named=True)
+    assert (row["population"], row["reviewed"], row["rest"]) == (400, len(audited), 400 - len(audited))
+    assert (row["audited"], row["method"], row["error"]) == (len(audited), "fixed size", None)
+    wrong = most_wrong(Audit(row["found"], len(audited), 400))
+    assert row["bound"] == pytest.approx((wrong - row["found"]) / row["rest"])
+    assert row["estimate"] == pytest.approx(2 / len(audited))
+    of_strata = made.filter(criterion="overall").filter(pl.col("stratum").is_not_null())
+    for column in ("population", "reviewed", "rest", "audited", "found"):
+        assert of_strata[column].sum() == row[column]
+    assert re.fullmatch(
+        r"Of 400 preferences, \d+ reviewed; in the rest an estimated \d\.\d % are wrong \(95 % bound \d+\.\d %, reviewers taken at their word\)\.",
+        sentence(made, "overall"),
+    )
+    (labels,) = made.filter(criterion="safety").filter(pl.col("stratum").is_null()).rows(named=True)
+    assert labels["found"] == sum(n % 10 == 3 for n in audited), "both labels of every tenth pair are wrong"
+
+
+def test_an_audit_half_decided_is_watched_as_it_grows() -> None:
+    audited = review.queue(settled()[0], risks=known(), budget=0).kept["id"]
+    some = numbers(audited)[: len(audited) // 2]
+    (row,) = (
+        errors(people(some, wrong=set()))
+        .filter(criterion="overall")
+        .filter(pl.col("stratum").is_null())
+        .rows(named=True)
+    )
+    assert row["method"] == "as it grows"
+    assert row["bound"] > errors(people(numbers(audited), wrong=set()))["bound"].drop_nulls().min()  # type: ignore[operator]
+
+
+def test_what_people_would_have_looked_at_anyway_does_not_speak_for_the_rest() -> None:
+    """The doubtful half is reviewed, and wrong; in the audit too. The sure half is right."""
+    pairs, *_ = settled()
+    queue = review.queue(pairs, risks=known(), budget=400).kept
+    doubtful = set(numbers(queue.filter(pl.col("worth") > queue["worth"].median())["id"]))  # type: ignore[operator]
+    audited = numbers(pl.Series(queued(queue, "audit")))
+    looked = sorted(doubtful - set(audited)) + audited
+    (row,) = (
+        errors(people(looked, wrong=doubtful))
+        .filter(criterion="overall")
+        .filter(pl.col("stratum").is_null())
+        .rows(named=True)
+    )
+    assert row["found"] == 0
+    assert 0 < row["audited"] < len(audited)
+    assert row["bound"] < 0.15
+
+
+def test_two_reviewers_who_differ_tell_how_often_reviewers_err() -> None:
+    audited = numbers(known().drop_nulls("candidate_id").filter("audit")["candidate_id"])
+    both = people(audited, wrong=set()) + people(audited, wrong=set(audited[:4]), reviewer="bea")
+    (row,) = errors(both).filter(criterion="overall").filter(pl.col("stratum").is_null()).rows(named=True)
+    assert 0.02 < row["error"] < 0.05
+    assert row["found"] == 4, "a tie of the two is not what was settled"
+
+
+def test_pairs_whose_answer_is_known_tell_how_often_reviewers_err(decide: Decide) -> None:
+    audited = numbers(known().drop_nulls("candidate_id").filter("audit")["candidate_id"])
+    said = people(audited, wrong=set())
+    plain = errors(said, decide).row(0, named=True)
+    assert plain["error"] is None
+    votes = (Vote(criterion="overall", strength=2.0),)
+    for n in range(40):
+        decide.keep(
+            Gold(
+                by="lead",
+                candidate_id=f"g{n}",
+                image=None,
+                question="Why?",
+                a="a",
+                b="b",
+                preferred=-1.0 if n < 4 else 1.0,
+            )
+        )
+        decide.keep(
+            Submitted(by="ann", candidate_id=f"g{n}", gold=True, votes=votes, left="a", seconds=1, interface="1")
+        )
+    assert decide.gold() == (4, 40)
+    row = errors(said, decide).row(0, named=True)
+    assert row["error"] == pytest.approx(0.1, abs=1e-6)
+    assert row["bound"] != plain["bound"]

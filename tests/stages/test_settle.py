@@ -8,7 +8,7 @@ from rows import table
 
 from pipeline.settling import labels as methods
 from pipeline.stages import settle
-from pipeline.tables import Candidate, Comparison, Decision, Judgment, Preference, Response
+from pipeline.tables import Candidate, Comparison, Decision, Judgment, Preference, QueueItem, Response
 
 Cells = dict[str, Any]
 PAIR = table(Candidate, {"id": "c", "prompt_id": "p", "a_id": "a", "b_id": "b"})
@@ -320,3 +320,33 @@ def test_a_judge_that_alarms_at_random_is_outvoted_by_those_that_know(method: me
         said += [label(name, "unsafe" if word else "safe", judge) for judge, word in words.items()]
     made = settle.labels(many, table(Judgment, *said), method=method).kept
     assert [n for n, word in enumerate(made["label"]) if word == "unsafe"] == list(range(0, 400, 10))
+
+
+PAIRS = table(Candidate, *({"id": f"c{n:02}", "prompt_id": "p", "a_id": f"a{n}", "b_id": f"b{n}"} for n in range(60)))
+
+
+def calibrated(audit: tuple[str, ...] = ()) -> Cells:
+    """The preference of the last pair, of sixty on which three judges of four prefer a; people decided the others, and found b the
+    better in every third."""
+    votes = [said(3 if judge != "m" else -3, judge, candidate=name) for name in PAIRS["id"] for judge in "jklm"]
+    people = [decided(-3 if n % 3 == 0 else 3, candidate=f"c{n:02}") for n in range(59)]
+    queue = table(QueueItem, *({"id": name, "reason": "audit"} for name in audit))
+    made = settle.preferences(PAIRS, table(Judgment), table(Comparison, *votes), table(Decision, *people), queue=queue)
+    assert len(made.notes) == (len(audit) < 59)
+    return made.kept.row(-1, named=True)
+
+
+def test_confidences_are_calibrated_on_what_people_decided() -> None:
+    assert calibrated()["confidence"] == pytest.approx(2 / 3, abs=0.02)
+    assert calibrated()["strength"] == 1.5
+    votes = [said(3 if judge != "m" else -3, judge, candidate="c59") for judge in "jklm"]
+    assert settled_of(votes) == 0.75
+
+
+def settled_of(votes: list[Cells]) -> float:
+    made = settle.preferences(PAIRS.tail(1), table(Judgment), table(Comparison, *votes)).kept
+    return float(made["confidence"][0])
+
+
+def test_nothing_is_learnt_from_the_audit() -> None:
+    assert calibrated(audit=tuple(PAIRS["id"]))["confidence"] == 0.75

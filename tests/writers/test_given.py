@@ -100,9 +100,8 @@ for place in sys.argv[1:]:
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    (tmp_path / "xet").mkdir()
-    with Hub(tmp_path / "xet") as server:
+def hub() -> Iterator[Hub]:
+    with Hub() as server:
         yield server
 
 

@@ -1,0 +1,35 @@
+"""One process that serves the pages, until it is told to stop."""
+
+import contextlib
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from pipeline.errors import UserError
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on this address. UserError: it is taken, or none of ours."""
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
+        )
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --host and --port"
+        ) from None
+
+
+def server(app: FastAPI) -> uvicorn.Server:
+    """What serves it: it names itself to nobody, and believes no header about who asks."""
+    return uvicorn.Server(uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=3,
+        ws="none",
+    ))  # fmt: skip
+
+
+def serve(app: FastAPI, listening: socket.socket) -> None:
+    """Serve until Ctrl-C or SIGTERM; what is under way is finished."""
+    with contextlib.suppress(KeyboardInterrupt):
+        server(app).run(sockets=[listening])
