@@ -39,7 +39,8 @@ def hydrate(release: Folder, get: Get, *, unchecked: bool = False) -> Counter[st
             page.write_text(kept.keep(found))
         files[name] = kept.path(page.read_text())
         counts["filled"] += 1
-    _rewrite(release, files, len(files) - own)
+    if len(files) > own:
+        _rewrite(release, files, len(files) - own)
     return counts
 
 

@@ -24,8 +24,8 @@ GROUP = 48_000_000
 """Bytes of a row group, at most, unless one row has more: the viewer reads none over 300 MB, and so much is held of each file."""
 AT_ONCE = 2
 """Files that are written side by side."""
-SHARD = 490_000_000
-"""Bytes of a file, at most: with its footer it stays below 500 MB."""
+SHARD = 245_000_000
+"""Bytes of a file, at most: the Hub advises no more than 500 MB, and of two there is one for each hand."""
 CHUNKS = {"min_chunk_size": 32 * 1024, "max_chunk_size": 64 * 1024, "norm_level": 0}
 """Bytes of a content-defined page. `datasets` takes 256 kB to 1 MB; but then the pages behind a row that is gone are cut elsewhere
 for hundreds of rows. So a picture above 64 kB has a page of its own, wherever it stands, and one row can be read alone."""

@@ -145,6 +145,7 @@ class _Release:
             "fingerprint",
             "page_url",
             "creator",
+            "changes",
             image="id",
             fetched=pl.col("width") > 0,
         ).unique("image", keep="first", maintain_order=True)
@@ -334,7 +335,7 @@ class _Release:
             yield {
                 "image_sha256": row[NAMED_BY], "published": row[NAMED_BY] in files, "licence": row["licence"],
                 "attribution": row["attribution"], "creator": row["creator"], "url": row["image_url"], "page": row["page_url"],
-                "changes": list(self._changes.get(row[NAMED_BY], ())),
+                "changes": self._shown[row[NAMED_BY]]["changes"] or [],
             }  # fmt: skip
 
     def _fingerprints(self, rows: pl.DataFrame) -> Iterable[dict[str, str]]:
@@ -342,10 +343,6 @@ class _Release:
         for name in rows[NAMED_BY].drop_nulls().unique().sort():
             if fingerprint := self._shown[name]["fingerprint"]:
                 yield {NAMED_BY: name, "fingerprint": fingerprint}
-
-    @property
-    def _changes(self) -> dict[str, list[str]]:
-        return dict(self._table(Image, "images").select("id", "changes").iter_rows())
 
     def _responded(self, rows: pl.DataFrame) -> pl.DataFrame:
         """All responses to the published questions, with what judges said of them."""

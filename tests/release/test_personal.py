@@ -63,7 +63,8 @@ def test_an_account_number_has_one_check(account: str, country: str) -> None:
     check = 98 - int("".join(str(int(c, 36)) for c in f"{account}{country}00")) % 97
     number = f"{country}{check:02}{account}"
     assert iban(number)
-    assert not iban(number[:-1] + ("0" if number[-1] != "0" else "1"))
+    if number[-1].isdigit():  # a letter counts as two digits, which another may equal
+        assert not iban(number[:-1] + str((int(number[-1]) + 1) % 10))
     assert masked(f"It is {number}.")[1]["IBAN"] == 1
 
 
