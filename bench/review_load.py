@@ -1,5 +1,6 @@
-"""Twenty reviewers at once, without a pause between two pairs, by real HTTP clients in another process than the server's:
-how long a page takes, and whether a decision is lost or doubled when the server is killed while they submit.
+"""Twenty reviewers at once, by real HTTP clients in another process than the server's: how long a page takes when each decides
+a pair a second, and when none of them ever pauses; and whether a decision is lost or doubled when the server is killed, five
+times, while they submit.
 
 `python bench/review_load.py [SECONDS]`
 """
@@ -56,8 +57,8 @@ def serve(workspace: Path, port: int) -> tuple[subprocess.Popen[str], str]:
     return process, found[1]
 
 
-async def reviewer(url: str, name: str, until: float, seen: Seen) -> None:
-    """One of them: page, image, decision, and the next one."""
+async def reviewer(url: str, name: str, until: float, pause: float, seen: Seen) -> None:
+    """One of them: page, image, decision, after a pause, and the next one."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
         await client.post(f"{url}/login", data={"token": f"token of {name}"})
         while time.monotonic() < until:
@@ -78,6 +79,7 @@ async def reviewer(url: str, name: str, until: float, seen: Seen) -> None:
             except aiohttp.ClientError:
                 await asyncio.sleep(0.1)
                 continue
+            await asyncio.sleep(pause)
             await submit(client, url, fields | {"overall": "1", "label_left": "safe", "note": name}, seen)
 
 
@@ -97,17 +99,28 @@ async def submit(client: aiohttp.ClientSession, url: str, fields: dict[str, str]
             await asyncio.sleep(0.1)
 
 
-async def together(url: str, seconds: float, seen: Seen) -> None:
-    """All of them."""
+async def together(url: str, seconds: float, pause: float, seen: Seen) -> None:
+    """All of them, one after another through the door."""
     until = time.monotonic() + seconds
-    await asyncio.gather(*(reviewer(url, f"r{n}", until, seen) for n in range(PEOPLE)))
+
+    async def one(n: int) -> None:
+        await asyncio.sleep(pause * n / PEOPLE)
+        await reviewer(url, f"r{n}", until, pause, seen)
+
+    await asyncio.gather(*map(one, range(PEOPLE)))
+
+
+def cpu(process: subprocess.Popen[str]) -> float:
+    """Seconds that it has worked."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def killed(
     workspace: Path, url: str, process: subprocess.Popen[str], seconds: float, seen: Seen
 ) -> subprocess.Popen[str]:
     """The same, while the server is killed five times and started again on its port."""
-    work = asyncio.create_task(together(url, seconds, seen))
+    work = asyncio.create_task(together(url, seconds, 0.0, seen))
     port = int(url.rpartition(":")[2])
     for _ in range(5):
         before = len(seen.told)
@@ -148,20 +161,25 @@ def main(seconds: float) -> None:
         door.close()
         process, url = serve(workspace, 0)
         try:
-            calm, stormy = Seen(), Seen()
-            asyncio.run(together(url, seconds, calm))
+            calm, hasty, stormy = Seen(), Seen(), Seen()
+            before = cpu(process)
+            asyncio.run(together(url, seconds, 1.0, calm))
+            worked = cpu(process) - before
+            asyncio.run(together(url, seconds, 0.0, hasty))
             process = asyncio.run(killed(workspace, url, process, 2 * seconds, stormy))
         finally:
             process.kill()
             process.wait()
         log = kept(workspace)
-    told = calm.told + stormy.told
+    told = calm.told + hasty.told + stormy.told
     figure("decisions_lost", len([t for t in told if not log[t]]), "decisions")
     figure("decisions_doubled", sum(n > 1 for n in log.values()), "decisions")
-    for name, times in (("page", calm.pages), ("submit", calm.submits), ("image", calm.images)):
-        figure(f"{name}_median", 1000 * float(np.median(times)), "ms")
-        figure(f"{name}_p99", 1000 * float(np.quantile(times, 0.99)), "ms")
-    figure("decisions_a_second", len(calm.told) / seconds, "1/s")
+    for suffix, seen in (("", calm), ("_without_pause", hasty)):
+        for name, times in (("page", seen.pages), ("submit", seen.submits), ("image", seen.images)):
+            figure(f"{name}_median{suffix}", 1000 * float(np.median(times)), "ms")
+            figure(f"{name}_p99{suffix}", 1000 * float(np.quantile(times, 0.99)), "ms")
+        figure(f"decisions_a_second{suffix}", len(seen.told) / seconds, "1/s")
+    figure("cpu_per_decision", 1000 * worked / len(calm.told), "ms")
     figure("decisions_told", len(told), "decisions")
     figure("sent_again", stormy.again, "requests")
 

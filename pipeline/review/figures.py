@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.doors.entries import OVERALL, SAFETY, Submitted
@@ -98,8 +97,7 @@ def error_lines(workspace: Workspace, run: str) -> list[str]:
         table = workspace.table(run, found)
     except (UserError, OSError):  # a run makes it anew at this moment
         return []
-    rows = table.filter(pl.col("stratum").is_null()).iter_rows(named=True)
-    return [LabelError.model_validate(row).sentence for row in rows]
+    return list(LabelError.sentences(table))
 
 
 def people(desk: Desk) -> list[Reviewer]:

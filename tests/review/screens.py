@@ -138,6 +138,11 @@ def take(browser: Browser, place: House, folder: Path, scheme: str) -> None:
     page.goto(place.url)
     shot("phone", whole=True)
     page.set_viewport_size(DESK)
+    lynx = place.desk.standing.people["lynx"]
+    lynx.current, lynx.sitting_since = None, lynx.sitting_since - 3600
+    page.goto(place.url)
+    shot("break")
+    lynx.sitting_since += 3600
     context.clear_cookies()
     come_in(page, place.url, place.tokens["wren"])
     shot("lead")
