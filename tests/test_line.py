@@ -366,7 +366,7 @@ def test_decisions_that_were_taken_are_settled_with(place: Place) -> None:
 
 def test_a_review_says_what_is_to_be_looked_at(ran: Place) -> None:
     queue = ran.table("queue")
-    lines = ran("review", "tiny-tiny").out.splitlines()
+    lines = ran("review", "tiny-tiny", "--status").out.splitlines()
     counts = dict(queue["reason"].value_counts().iter_rows())
     assert lines == [
         *(f"{counts[reason]} pairs to look at: {reason}" for reason in sorted(counts)),

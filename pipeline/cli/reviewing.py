@@ -60,6 +60,8 @@ def review(
                 _add(decide, add_reviewer, role)
             else:
                 _serve(place, run, decide, tables, _taxonomy(place, run, classes), gold, host, port)
+        if take:
+            _status(place, run, tables["queue"])
 
 
 def _tables(place: Workspace, run: str) -> dict[str, pl.DataFrame]:
@@ -110,16 +112,14 @@ def _add(decide: Decide, name: str, role: Literal["reviewer", "lead"]) -> None:
 
 
 def _take(decide: Decide, path: Path, tables: dict[str, pl.DataFrame]) -> None:
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        if file.read(64).lstrip().startswith(b"["):
-            from pipeline.review import items, label_studio
+    from pipeline.review import items, label_studio
 
-            found = label_studio.decisions(path, items.of_run(tables, None))
-            decide.keep(*found)
-            number = len(found)
-            out.print(f"{number} decisions taken; run the recipe again to settle with them", highlight=False)
-            return
-    number = decide.take(path, set(tables["candidates"]["id"]), set(tables["responses"]["id"]))
+    if label_studio.is_export(path):
+        found = label_studio.decisions(path, items.of_run(tables, None))
+        decide.keep(*found)
+        number = len(found)
+    else:
+        number = decide.take(path, set(tables["candidates"]["id"]), set(tables["responses"]["id"]))
     out.print(f"{number} decisions taken; run the recipe again to settle with them", highlight=False)
 
 

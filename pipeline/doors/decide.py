@@ -126,4 +126,4 @@ def _known(decisions: Iterable[Decision], pairs: Set[str], responses: Set[str]) 
 def _first(error: ValidationError) -> str:
     """What is wrong, and where in the line."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the line'}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc'])) or 'the line'}: {first['msg'].removeprefix('Value error, ')}"

@@ -109,6 +109,15 @@ class _Task(BaseModel):
     annotations: tuple[_Annotation, ...] = ()
 
 
+def is_export(path: Path) -> bool:
+    """Whether a file is one JSON list, and so none of JSON lines."""
+    try:
+        with path.open("rb") as file:
+            return file.read(64).lstrip().startswith(b"[")
+    except OSError:
+        return False
+
+
 def decisions(path: Path, items: Mapping[str, Item]) -> list[Decision]:
     """What an export holds; skipped tasks are none. UserError: it is no such export, or of another run."""
     try:
