@@ -31,4 +31,4 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 if not importlib.util.find_spec("torch"):  # it cannot even be imported without; all of it is marked `engine`
-    collect_ignore = ["engines/test_trainers.py", "engines/test_transformers.py"]
+    collect_ignore = ["engines/test_crowdkit.py", "engines/test_trainers.py", "engines/test_transformers.py"]

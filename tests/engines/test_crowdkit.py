@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from crowdkit import aggregation as crowdkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.statistics.dawid_skene import dawid_skene
 
-crowdkit = pytest.importorskip("crowdkit.aggregation")
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.filterwarnings("ignore:The (inplace|copy) keyword"),
