@@ -26,9 +26,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def server(app: FastAPI) -> uvicorn.Server:
-    """What serves it: it names itself to nobody, and believes no header about who asks."""
+    """What serves it: it names itself to nobody, and believes no header about who asks.
+
+    What it has to say goes the program's own way, in which secrets are hidden. (Setting up a log of its own would close
+    the program's, and `logging.shutdown` swallows a SIGTERM that comes meanwhile.)"""
     return uvicorn.Server(uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=3,
+        app, log_config=None, log_level="warning", access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=3,
         ws="none",
     ))  # fmt: skip
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from pipeline.doors.decide import Decide
+from pipeline.doors.entries import Flagged, Undone
 from tests.review.houses import RUN, pairs, write
 from tests.tiny import Model, Place, settle_in, tetrad
 
@@ -115,6 +117,22 @@ def test_the_hybrid_loop_closes(tiny: Place) -> None:
         assert (row["strength"] > 0) == (left[row["candidate_id"]] == "a")
     assert f"{queued} of {queued} are decided" in tiny("review", "tiny-tiny", "--status").out
     assert (tiny.workspace / "releases" / "tiny-tiny").is_dir()
+
+
+def test_nothing_is_released_while_an_image_is_flagged_as_illegal(tiny: Place) -> None:
+    tiny("run", tiny.recipe, "--until", "pair")
+    pair, image = tiny.table("queue")["id"][0], "f" * 64
+    door = Decide(tiny.workspace / "runs" / "tiny-tiny", write=True)
+    flag = Flagged(by="heron", candidate_id=pair, image=image, what="illegal")
+    door.keep(flag)
+    for command in (["run", tiny.recipe], ["publish", "tiny-tiny"]):
+        done = tetrad(*command, "--workspace", tiny.workspace)  # type: ignore[misc]
+        assert done.code == 2
+        assert f"tetrad: the image {image} was flagged as illegal" in done.err
+        assert not (tiny.workspace / "releases").exists()
+    door.keep(Undone(by="lead", entry=flag.id))
+    door.close()
+    tiny("publish", "tiny-tiny")
 
 
 def test_while_it_is_served_nobody_else_writes_to_the_log(workspace: Path, tmp_path: Path) -> None:
