@@ -521,6 +521,8 @@ class LabelError(Row):
     """Of the decided, those that speak for the rest: drawn for the audit, and not such as would have been looked at anyway."""
     found: int
     """Of the audited, those that people decided otherwise."""
+    passed: int = 0
+    """Of the audit, those that people saw and did not decide: in the bound they count as wrong."""
     error: float | None
     """How often a reviewer errs, 0 to 0.5, estimated from pairs that two of them saw and from those whose answer is known; null:
     not known, and taken for 0."""
@@ -546,6 +548,7 @@ class LabelError(Row):
         if self.estimate is None or self.bound is None:
             return begun + "how many of the rest are wrong is not known: nothing of the audit is decided."
         known = "" if self.error is not None else ", reviewers taken at their word"
+        known += f", {self.passed:,} passed over counted as wrong" if self.passed else ""
         return (
             f"{begun}in the rest an estimated {100 * self.estimate:.1f} % are wrong "
             f"({100 * self.level:.0f} % bound {100 * self.bound:.1f} %{known})."

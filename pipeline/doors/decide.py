@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.doors import entries
-from pipeline.doors.entries import AnyEntry, Entry, Given, Votes
+from pipeline.doors.entries import AnyEntry, Entry, Flagged, Given, Gold, Skipped, Undone, Votes
 from pipeline.doors.log import Lock, Log
 from pipeline.errors import UserError
 from pipeline.tables import Decision, frame
@@ -42,20 +42,28 @@ class Decide:
     def gold(self) -> tuple[int, int]:
         """How often reviewers were wrong about pairs whose answer is known, and how often they were asked."""
         said = list(self.entries())
-        known = {entry.candidate_id: entry.preferred for entry in said if isinstance(entry, entries.Gold)}
+        known = {entry.candidate_id: entry.preferred for entry in said if isinstance(entry, Gold)}
         votes = Votes(said)
         right = [right for name, preferred in known.items() for right in votes.agree(name, preferred)]
         return len(right) - sum(right), len(right)
 
     def illegal(self) -> frozenset[str]:
         """Images that were flagged as illegal, and whose flag stands."""
-        flags: dict[str, str] = {}
+        flags = (entry for entry in self._passed() if isinstance(entry, Flagged) and entry.what == "illegal")
+        return frozenset(flag.image for flag in flags if flag.image)
+
+    def passed(self) -> frozenset[str]:
+        """Pairs that somebody skipped or flagged, and did not take that back."""
+        return frozenset(entry.candidate_id for entry in self._passed())
+
+    def _passed(self) -> Iterable[Skipped | Flagged]:
+        standing: dict[str, Skipped | Flagged] = {}
         for entry in self.entries():
-            if isinstance(entry, entries.Flagged) and entry.what == "illegal" and entry.image:
-                flags[entry.id] = entry.image
-            elif isinstance(entry, entries.Undone):
-                flags.pop(entry.entry, None)
-        return frozenset(flags.values())
+            if isinstance(entry, Skipped | Flagged):
+                standing[entry.id] = entry
+            elif isinstance(entry, Undone):
+                standing.pop(entry.entry, None)
+        return standing.values()
 
     def keep(self, *said: Entry | Decision) -> None:
         """Keep entries, or decisions that were made elsewhere, on the disk, all or none: a person will not be asked for

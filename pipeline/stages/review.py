@@ -140,9 +140,12 @@ def label_errors(
 ) -> Outcome:  # fmt: skip
     """How much is wrong of what nobody looked at, of preferences and of safety labels as judges alone settled them: of all, and
     of each stratum. It is told by the audit alone; in it count only pairs that a look would change no more than the most that
-    was left: of all others of theirs, people looked at each. How often reviewers err is told by what two of them saw, and, of
-    preferences, by the pairs whose answer is known, if `decide` has any."""
-    pairs = _worths(preferences, risks)
+    was left: of all others of theirs, people looked at each. Nobody passes over by chance: what people saw of the audit and did not
+    decide counts as wrong in the bound. How often reviewers err is told by what two of them saw, and, of preferences, by the
+    pairs whose answer is known; `decide` has both."""
+    pairs = _worths(preferences, risks).with_columns(
+        passed=pl.col("candidate_id").is_in(list(decide.passed() if decide else ()))
+    )
     heard = decisions.filter((pl.col("role") == "adjudicator") | ~(pl.col("role") == "adjudicator").any().over(WHAT))
     rows: list[LabelError] = []
     of: tuple[tuple[Criterion, pl.DataFrame, tuple[int, int]], ...] = (
@@ -173,7 +176,9 @@ def _preferred(pairs: pl.DataFrame, heard: pl.DataFrame, decisions: pl.DataFrame
 
 
 def _labelled(pairs: pl.DataFrame, labels: pl.DataFrame, heard: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
-    """The same of pairs whose two responses have a label: decided, if both are; otherwise, if one is."""
+    """The same of pairs whose two responses have a label: decided, if both are; otherwise, if one is; passed, also if people said
+    which is better and left a label out."""
+    preferred = heard.filter(pl.col("criterion") == "overall")["candidate_id"].drop_nulls()
     unsafe = pl.col("label") == "unsafe"
     said = heard.drop_nulls("response_id").group_by("response_id").agg(said=unsafe.mean() >= 0.5, voices=pl.len())
     two = _first_two(decisions.drop_nulls("response_id"), "response_id", unsafe)
@@ -190,6 +195,7 @@ def _labelled(pairs: pl.DataFrame, labels: pl.DataFrame, heard: pl.DataFrame, de
     return made.with_columns(
         decided=pl.col("said_a").is_not_null() & pl.col("said_b").is_not_null(), otherwise=other[0] | other[1],
         alone=(pl.col("voices_a") == 1) | (pl.col("voices_b") == 1), differ=pl.col("differ_a") | pl.col("differ_b"),
+        passed=pl.col("passed") | pl.col("candidate_id").is_in(preferred.implode()),
     )  # fmt: skip
 
 
@@ -205,19 +211,23 @@ def _error(criterion: Criterion, stratum: str | None, pairs: pl.DataFrame, gold:
     speaking = (
         pairs.filter(pl.col("audit") & (pl.col("worth") <= left["worth"].max())) if left.height else pairs.clear()
     )
+    speaking = speaking.with_columns(
+        seen=pl.col("decided") | pl.col("passed"),
+        against=pl.when("decided").then("otherwise").otherwise("passed"),
+    )
     audited = speaking.filter("decided")
     twice = pairs["differ"].drop_nulls()
     by = bounds.reviewers(int(twice.sum()), len(twice), *gold)
     rest = left.height + speaking.height - audited.height
     made = LabelError(
         criterion=criterion, stratum=stratum, population=pairs.height, reviewed=int(decided.sum()), rest=pairs.height - int(decided.sum()),
-        audited=audited.height, found=int(audited["otherwise"].sum()), error=by.error if by else None, estimate=None, bound=None,
-        level=bounds.LEVEL, method="none",
+        audited=audited.height, found=int(audited["otherwise"].sum()), passed=int(speaking["seen"].sum()) - audited.height, error=by.error if by else None,
+        estimate=None, bound=None, level=bounds.LEVEL, method="none",
     )  # fmt: skip
     if audited.is_empty() or not rest:
         return made
     groups = [
-        Audit(int(part["otherwise"].filter(part["decided"]).sum()), int(part["decided"].sum()), part.height + left.filter(share=share).height)
+        Audit(int(part["against"].sum()), int(part["seen"].sum()), part.height + left.filter(share=share).height)
         for (share,), part in speaking.group_by("share", maintain_order=True)
     ]  # fmt: skip
     blind = left.filter(
@@ -225,7 +235,7 @@ def _error(criterion: Criterion, stratum: str | None, pairs: pl.DataFrame, gold:
     ).height  # of a share so small that nothing was drawn
     single = int(audited["alone"].sum()) / audited.height  # what several saw is called wrong falsely more seldom
     known = replace(by, low=by.low * single) if by else bounds.KNOWN
-    whole = audited.height == speaking.height
+    whole = bool(speaking["seen"].all())
     worst = (bounds.most_wrong_of_all(groups, known) if whole else _growing(groups, known)) + blind
     found = 0 if known.error else made.found  # they are mended, if they were wrong indeed
     return made.model_copy(update={

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from rows import make, reasons, table
 
 from pipeline.doors.decide import Decide
-from pipeline.doors.entries import Gold, Submitted, Vote
+from pipeline.doors.entries import Flagged, Gold, Skipped, Submitted, Undone, Vote
 from pipeline.stages import review
 from pipeline.statistics.audit import Audit, most_wrong
 from pipeline.tables import Decision, Label, LabelError, Preference, Prompt, QueueItem, Response
@@ -299,6 +300,38 @@ def test_what_people_would_have_looked_at_anyway_does_not_speak_for_the_rest() -
     assert row["found"] == 0
     assert 0 < row["audited"] < len(audited)
     assert row["bound"] < 0.15
+
+
+def test_what_people_passed_over_in_the_audit_counts_as_wrong_in_the_bound_alone(decide: Decide) -> None:
+    audited = numbers(known().drop_nulls("candidate_id").filter("audit")["candidate_id"])
+    decided, skipped, flagged = audited[2:], audited[0], audited[1]
+
+    def of_all(criterion: str = "overall") -> dict[str, Any]:
+        made = errors(people(decided, wrong=set()), decide)
+        return made.filter(criterion=criterion).filter(pl.col("stratum").is_null()).row(0, named=True)
+
+    begun = of_all()
+    assert (begun["passed"], begun["method"]) == (0, "as it grows")
+    skip = Skipped(by="ann", candidate_id=f"c{skipped}")
+    decide.keep(skip, Flagged(by="ann", candidate_id=f"c{flagged}", image=None, what="broken"))
+    whole = of_all()
+    assert (whole["audited"], whole["passed"], whole["found"], whole["estimate"]) == (len(decided), 2, 0, 0)
+    assert whole["method"] == "fixed size"
+    assert whole["bound"] == pytest.approx(most_wrong(Audit(2, len(audited), 400)) / whole["rest"])
+    assert whole["rest"] == 400 - len(decided), "what was passed over is among the rest"
+    assert ", 2 passed over counted as wrong)" in sentence(errors(people(decided, wrong=set()), decide), "overall")
+    decide.keep(Undone(by="ann", entry=skip.id))
+    assert of_all()["passed"] == 1
+
+
+def test_a_pair_of_the_audit_whose_labels_were_left_out_was_passed_over_for_safety() -> None:
+    audited = numbers(known().drop_nulls("candidate_id").filter("audit")["candidate_id"])
+    bare = {f"c{n}" for n in audited[:3]}
+    said = people(audited[3:], wrong=set()) + [
+        row for row in people(audited[:3], wrong=set()) if row["candidate_id"] in bare
+    ]
+    made = errors(said).filter(pl.col("stratum").is_null())
+    assert dict(made.select("criterion", "passed").iter_rows()) == {"overall": 0, "safety": 3}
 
 
 def test_two_reviewers_who_differ_tell_how_often_reviewers_err() -> None:
