@@ -54,7 +54,7 @@ def prepare(folder: Path) -> None:
 
 
 NAMED: dict[str, Case] = {
-    "unknown recipe": (lambda _: ["run", "nosuch"], "no such recipe: nosuch; there are spa_vl, ultrafeedback"),
+    "unknown recipe": (lambda _: ["run", "nosuch"], "no such recipe: nosuch; there are msts, spa_vl, ultrafeedback"),
     "unknown pool": (lambda p: ["run", p.recipe, "--pool", "gold"], "has no pool 'gold'; it has tiny, unknown"),
     "missing image folder": (
         lambda p: ["run", p.folder / "pictures.py", "--source", "nowhere"],

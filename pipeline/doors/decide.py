@@ -73,10 +73,12 @@ class Decide:
         self._log.sync()
 
     def give(self, *decisions: Decision) -> None:
-        """Keep decisions that were made elsewhere, unless it takes none. UserError: a review is under way."""
+        """Keep decisions that were made elsewhere, and read them from now on, unless it takes none. UserError: a review is under way."""
         if self._folder and decisions:
             with closing(Decide(self._folder, write=True)) as door:
                 door.keep(*decisions)
+            self._log.close()
+            self._log = Log(self._log.path, write=False)  # which ends where it ended when it was opened
 
     def take(self, path: Path, pairs: Set[str], responses: Set[str] = frozenset()) -> int:
         """Take a file of decisions (JSON lines) in, all or none: each line a `Decision`, or a page of `--export` with its

@@ -77,11 +77,11 @@ def dawid_skene(
 
     Priors are labels as if seen before (Dirichlet, its parameters less one): `confusion`, of any shape that spreads to (m, k, k),
     for each judge of each class; `shares`, (k,), items of each class. A number stands for that many of each."""
+    seen = _Seen(labels, classes)
     before = np.broadcast_to(np.asarray(confusion, np.float64), (labels.shape[1], classes, classes))
     items = np.broadcast_to(np.asarray(shares, np.float64), (classes,))
     if not ((before >= 0).all() and (items >= 0).all()):
         raise ValueError("a prior of fewer than no labels")
-    seen = _Seen(labels, classes)
     posterior = seen.votes()
     chances, found, height = before, items, 0.0
     moved, iterations = np.inf, 0

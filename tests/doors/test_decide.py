@@ -1,5 +1,6 @@
 """The decide door: what people decided is appended, never overwritten; a file is taken whole or not at all."""
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -105,6 +106,16 @@ def test_a_file_is_taken_whole(decide: Decide, tmp_path: Path) -> None:
     )
     assert decide.take(path, KNOWN) == 3
     assert found(decide) == [("pair-2", "øystein", 2.5), ("pair-1", "heron", 3.0)]
+
+
+def test_what_is_given_to_a_run_is_read_at_once(tmp_path: Path) -> None:
+    for pair in ("first", "second"):
+        with contextlib.closing(Decide(tmp_path, write=False, takes=True)) as door:
+            door.give(decision(pair, "heron", 1.0))
+            assert [name for name, *_ in found(door)][-1] == pair
+    with contextlib.closing(Decide(tmp_path, write=False)) as door:
+        door.give(decision("third", "heron", 1.0))
+        assert [name for name, *_ in found(door)] == ["first", "second"], "it takes none"
 
 
 def test_an_empty_file_holds_no_decisions(decide: Decide, tmp_path: Path) -> None:
