@@ -87,9 +87,10 @@ def test_datasets_loads_the_release(ran: tuple[str, Path, str], tmp_path: Path) 
     name, workspace, _ = ran
     if not released(ran):
         return
-    loaded = load_dataset(str(workspace / "releases" / f"{name}-demo"), split="train", cache_dir=str(tmp_path))
-    assert loaded.num_rows == pages(workspace, name)[-1]["kept"]
-    for row in loaded:
+    splits = load_dataset(str(workspace / "releases" / f"{name}-demo"), "quadruples", cache_dir=str(tmp_path))
+    rows = [row for split in splits.values() for row in split]
+    assert len(rows) == pages(workspace, name)[-1]["kept"]
+    for row in rows:
         assert row["question"]
         assert row["chosen"] != row["rejected"]
         if "image" in row:
@@ -103,7 +104,7 @@ def test_every_published_row_can_be_traced(ran: tuple[str, Path, str]) -> None:
     if not released(ran):
         return
     quadruples = pl.read_parquet(
-        workspace / "releases" / f"{name}-demo" / "data" / "*.parquet", columns=["id", "question"]
+        workspace / "releases" / f"{name}-demo" / "quadruples" / "*.parquet", columns=["id", "question"]
     )
     for row_id, question in quadruples.iter_rows():
         story = tetrad("trace", row_id, "--workspace", workspace).stdout
