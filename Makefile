@@ -40,7 +40,7 @@ test: .venv/test  ## formatting, lint, types, and every test but the slow ones a
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not engine and not slow"
+	$(BIN)/pytest -m "not engine and not slow" -n logical --maxprocesses 8 --dist loadfile
 
 test-slow: .venv/test  ## the tests that take more than ten seconds each
 	$(BIN)/pytest -m "slow and not engine"

@@ -1,11 +1,14 @@
 """What all tests share. Doors and rows to start from are in rows.py, servers in servers.py, hub.py and tiny.py."""
 
 import importlib.util
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ.pop("COLUMNS", None)  # a terminal's width, which a console takes for good when it is made; some tests set their own
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ def test_the_better_of_two_easy_answers_is_the_more_likely(child: Child) -> None
     assert all(g > b for g, b in zip(good, bad, strict=True))
 
 
+@pytest.mark.slow
 def test_the_answer_it_gives_itself_scores_as_it_was_generated(child: Child) -> None:
     """At temperature 0 every token is the likeliest, so no other text of one token more is likelier per token."""
     (reply,) = ask(child, [Chat(model=MODEL, messages=question("What do bees make?"), max_tokens=16)])

@@ -70,7 +70,7 @@ def test_pairs_that_share_no_answer_are_drawn() -> None:
     assert chosen(disjoint, [None]) == "fewer than two answers"
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: getattr(rule, "__name__", repr(rule)))
 @given(scores=st.lists(st.none() | st.integers(1, 10).map(float), max_size=8), data=st.data())
 def test_every_rule_pairs_two_different_answers_whatever_order_they_come_in(
     rule: Rule, scores: list[float | None], data: st.DataObject
