@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-os.environ.pop("COLUMNS", None)  # a terminal's width, which a console takes for good when it is made; some tests set their own
+os.environ.pop(
+    "COLUMNS", None
+)  # a terminal's width, which a console takes for good when it is made; some tests set their own
 
 
 @pytest.fixture
