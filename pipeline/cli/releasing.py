@@ -13,7 +13,7 @@ import typer
 from pipeline.cli.options import WORKSPACE, Place, RunName
 from pipeline.cli.terminal import err, out
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.decide import Decide
+from pipeline.doors.decide import Decide, illegal
 from pipeline.doors.forgotten import ForgottenImages
 from pipeline.doors.log import whole
 from pipeline.doors.replies import Replies
@@ -82,12 +82,7 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
         raise UserError(f"the run {name} is private: it is never released")
     if not any(m.name == "quadruples" for m in made):
         raise UserError(f"the run {name} has no quadruples yet: `tetrad run` it to the end first")
-    with contextlib.closing(Decide(workspace.run(name), write=False)) as decide:
-        if flagged := sorted(decide.illegal()):
-            raise UserError(
-                f"the image {flagged[0]} was flagged as illegal: see to it (tetrad forget {flagged[0]}), or clear the flag on "
-                "the lead's page, before anything is released"
-            )
+    _unflagged(workspace, name)
     catalogue().releasable(publishing.models([pl.scan_parquet(workspace.path(name, m)) for m in made]))
     remembered = folder.with_name(f"{name}.plan.json")
     if said is None:
@@ -112,6 +107,21 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
         f"release {'built' if new else 'is there already'}: {folder} (v{version})", highlight=False, soft_wrap=True
     )
     return folder
+
+
+def _unflagged(workspace: Workspace, name: str) -> None:
+    """UserError: something was flagged as illegal, an image in any run, or words in this one."""
+    if flagged := sorted(illegal(workspace.folder)):
+        raise UserError(
+            f"the image {flagged[0]} was flagged as illegal: see to it (tetrad forget {flagged[0]}), or clear the flag on "
+            "the lead's page, before anything is released"
+        )
+    with contextlib.closing(Decide(workspace.run(name), write=False)) as decide:
+        for flag in decide.illegal():
+            raise UserError(
+                f"the words of the pair {flag.candidate_id} were flagged as illegal: see to it, and clear the flag on the lead's "
+                "page, before anything is released"
+            )
 
 
 def _told(workspace: Workspace, name: str, made: list[Made]) -> Told:

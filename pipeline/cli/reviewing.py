@@ -16,11 +16,12 @@ from pipeline import recipes, taxonomy
 from pipeline.cli.options import WORKSPACE, Place, RunName
 from pipeline.cli.terminal import out
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.decide import Decide
+from pipeline.doors.decide import Decide, illegal
 from pipeline.doors.entries import Gold, Joined
-from pipeline.doors.log import private_folder, whole
+from pipeline.doors.log import disk_error, private_folder, whole
 from pipeline.errors import UserError
 from pipeline.judges import gold as judged
+from pipeline.tables import row_id
 from pipeline.taxonomy import Taxonomy
 from pipeline.workspace import Workspace
 
@@ -102,7 +103,7 @@ def _status(place: Workspace, run: str, queue: pl.DataFrame) -> None:
 def _add(decide: Decide, name: str, role: Literal["reviewer", "lead"]) -> None:
     from pipeline.review.access import hashed, new_token
 
-    if not re.fullmatch(r"[A-Za-z][\w-]{0,31}", name):
+    if not re.fullmatch(r"[A-Za-z][\w-]{0,31}", name, re.ASCII):
         raise UserError(f"{name!r} will not do as a pseudonym: a letter, then letters, digits, '_' and '-', at most 32")
     token = new_token()
     decide.keep(Joined(by="command", name=name, role=role, token_sha256=hashed(token)))
@@ -115,7 +116,10 @@ def _take(decide: Decide, path: Path, tables: dict[str, pl.DataFrame]) -> None:
     from pipeline.review import items, label_studio
 
     if label_studio.is_export(path):
-        found = label_studio.decisions(path, items.of_run(tables, None))
+        every = (
+            tables["candidates"].select("id").with_row_index("rank")
+        )  # the queue may be another since it was exported
+        found = label_studio.decisions(path, items.of_run(tables | {"queue": every}, None))
         decide.keep(*found)
         number = len(found)
     else:
@@ -131,7 +135,7 @@ def _write(
     from pipeline.review.desk import Desk
 
     with contextlib.closing(Decide(place.run(run), write=False)) as decide:
-        desk = Desk(decide, items.of_run(tables, None))
+        desk = Desk(decide, items.of_run(tables, None), blocked=illegal(place.folder))
     shown = [desk.items[pair] for pair in desk.queue if not desk.withheld(pair)]
     if export:
         with whole(export) as file:
@@ -140,9 +144,12 @@ def _write(
     if folder:
         private_folder(folder)
         images = Blobs(place.folder / "images")
-        tasks = [label_studio.task(item, label_studio.copy(item, images, folder)) for item in shown]
-        (folder / "tasks.json").write_text(json.dumps(tasks, indent=1))
-        (folder / "config.xml").write_text(label_studio.config())
+        try:
+            tasks = [label_studio.task(item, label_studio.copy(item, images, folder)) for item in shown]
+            (folder / "tasks.json").write_text(json.dumps(tasks, indent=1))
+            (folder / "config.xml").write_text(label_studio.config())
+        except OSError as error:
+            raise disk_error(folder, error) from None
         out.print(
             f"{len(shown)} tasks in {folder}: config.xml is the project's labelling interface",
             highlight=False,
@@ -175,7 +182,7 @@ def _serve(
         decide.keep(*(g for g in _gold(gold, images) if g.candidate_id not in before.gold))
     if not any(person.role == "lead" and person.welcome for person in before.people.values()):
         _add(decide, "lead", "lead")
-    desk = Desk(decide, items.of_run(tables, classes))
+    desk = Desk(decide, items.of_run(tables, classes), taxonomy=classes, blocked=illegal(place.folder))
     settings = Settings(run, place, _categories(desk.items, classes), _harms(classes))
     app = build(Review(desk, images, Sessions(key_in(place.run(run) / "review.key")), settings))
     with contextlib.closing(listen(host, port)) as listening:
@@ -197,8 +204,8 @@ def _gold(path: Path, images: Blobs) -> list[Gold]:
         found.append(
             Gold(
                 by="command",
-                candidate_id=f"gold-{row['id']}",
-                **{k: row[k] for k in ("image", "question", "a", "b", "preferred")},
+                candidate_id=row_id("known", row["id"]),
+                **{k: row[k] for k in ("image", "question", "a", "b", "preferred", "subcategory")},
             )
         )
     return found

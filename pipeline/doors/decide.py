@@ -47,10 +47,13 @@ class Decide:
         right = [right for name, preferred in known.items() for right in votes.agree(name, preferred)]
         return len(right) - sum(right), len(right)
 
-    def illegal(self) -> frozenset[str]:
-        """Images that were flagged as illegal, and whose flag stands."""
-        flags = (entry for entry in self._passed() if isinstance(entry, Flagged) and entry.what == "illegal")
-        return frozenset(flag.image for flag in flags if flag.image)
+    def illegal(self) -> tuple[Flagged, ...]:
+        """What was flagged as illegal, and whose flag stands."""
+        return tuple(flag for flag in self._passed() if isinstance(flag, Flagged) and flag.what == "illegal")
+
+    def flagged(self) -> dict[str, str]:
+        """Pairs that were flagged, and as what, whose flag stands."""
+        return {flag.candidate_id: flag.what for flag in self._passed() if isinstance(flag, Flagged)}
 
     def passed(self) -> frozenset[str]:
         """Pairs that somebody skipped or flagged, and did not take that back."""
@@ -107,6 +110,15 @@ class Decide:
         self._log.close()
         if self._lock:
             self._lock.release()
+
+
+def illegal(workspace: Path) -> frozenset[str]:
+    """Images that were flagged as illegal in the review of any run of the workspace, and whose flag stands."""
+    found: set[str] = set()
+    for log in sorted(workspace.glob("runs/*/decisions.jsonl")):
+        with closing(Decide(log.parent, write=False)) as decide:
+            found |= {flag.image for flag in decide.illegal() if flag.image}
+    return frozenset(found)
 
 
 def _decisions(line: bytes) -> Iterable[Decision]:

@@ -16,6 +16,8 @@ from pipeline.tables import Decision, Severity
 
 OVERALL = "overall"
 SAFETY = "safety"
+ELSEWHERE = "elsewhere"
+"""In place of the version of the pages, of what was decided on none of ours."""
 Role = Literal["reviewer", "lead"]
 Side = Literal["a", "b"]
 FlagKind = Literal["illegal", "personal", "broken", "bad_question", "off_topic"]
@@ -234,6 +236,8 @@ class Gold(Entry):
     b: str
     preferred: float
     """Above zero: a; zero: a tie."""
+    subcategory: str | None = None
+    """Id in the taxonomy."""
 
 
 AnyEntry = Annotated[
@@ -255,6 +259,8 @@ class Votes:
     def __init__(self, entries: Iterable[AnyEntry] = ()) -> None:
         self._said: dict[str, dict[tuple[str, str], list[tuple[int, Submitted]]]] = {}
         """Of each pair, by person and role."""
+        self._elsewhere: dict[str, dict[tuple[str, str], list[tuple[int, Given]]]] = {}
+        """The same of pairs decided elsewhere."""
         self._given: list[tuple[int, Given]] = []
         self._undone: set[str] = set()
         self._withdrawn: dict[str, list[tuple[int, str]]] = {}
@@ -271,6 +277,10 @@ class Votes:
                 mine.setdefault((entry.by, entry.role), []).append((self._place, entry))
             case Given():
                 self._given.append((self._place, entry))
+                said = entry.decision
+                if said.candidate_id and said.criterion == OVERALL and said.strength is not None:
+                    theirs = self._elsewhere.setdefault(said.candidate_id, {})
+                    theirs.setdefault((said.reviewer, said.role), []).append((self._place, entry))
             case Undone():
                 self._undone.add(entry.entry)
             case Withdrawn():
@@ -289,8 +299,8 @@ class Votes:
         return next((i for _, i in reversed(self._withdrawn.get(reviewer, [])) if i not in self._undone), None)
 
     def pairs(self) -> Iterator[str]:
-        """Every pair on which somebody ever submitted something."""
-        return iter(self._said)
+        """Every pair on which somebody ever decided something, here or elsewhere."""
+        return iter(self._said | self._elsewhere)
 
     def last(self, candidate_id: str, by: str, role: str = "reviewer") -> Submitted | None:
         """What a person last said of a pair, whether it counts or not."""
@@ -298,13 +308,21 @@ class Votes:
         return said[-1][1] if said else None
 
     def by(self, candidate_id: str, name: str) -> bool:
-        """Whether what a reviewer submitted on a pair counts."""
-        said = self._said.get(candidate_id, {}).get((name, "reviewer"), ())
-        return any(self.counts(place, entry) for place, entry in said)
+        """Whether what a reviewer decided on a pair, here or elsewhere, counts."""
+        here, there = (of.get(candidate_id, {}).get((name, "reviewer"), ()) for of in (self._said, self._elsewhere))
+        return any(self.counts(place, entry) for place, entry in (*here, *there))
 
     def on(self, candidate_id: str) -> list[Submitted]:
-        """What counts on a pair: of each person the last, in the order in which they came."""
-        return [entry for _, entry in sorted(self._standing(candidate_id), key=lambda found: found[0])]
+        """What counts on a pair: of each person the last, in the order in which they came. What was decided elsewhere is there
+        without side or time: its interface is `ELSEWHERE`."""
+        last: dict[tuple[str, str], tuple[int, Submitted]] = {
+            (entry.by, entry.role): (place, entry) for place, entry in self._standing(candidate_id)
+        }
+        for who, given in self._elsewhere.get(candidate_id, {}).items():
+            counting = next(((place, entry) for place, entry in reversed(given) if self.counts(place, entry)), None)
+            if counting and (who not in last or counting[0] > last[who][0]):
+                last[who] = counting[0], _submitted(counting[1])
+        return [entry for _, entry in sorted(last.values(), key=lambda found: found[0])]
 
     def agree(self, candidate_id: str, preferred: float) -> list[bool]:
         """Of each vote of a reviewer that counts on a pair, whether it is on the side of `preferred`, or a tie if that is one."""
@@ -329,9 +347,21 @@ class Votes:
                 rows = () if entry.gold else entry.decisions()
             for row in rows:
                 key = (row.candidate_id, row.response_id, row.criterion, row.reviewer)
+                if key in last and last[key].role == "adjudicator" and row.role == "reviewer":
+                    continue  # a lead's last word outlasts what the same person says as one of the reviewers
                 last.pop(key, None)
                 last[key] = row
         yield from last.values()
+
+
+def _submitted(given: Given) -> Submitted:
+    """As if it had been submitted here."""
+    said = given.decision
+    return Submitted(
+        id=given.id, by=said.reviewer, at=given.at, candidate_id=said.candidate_id or "", role=said.role,
+        votes=(Vote(criterion=OVERALL, strength=said.strength or 0.0),), reasons=said.reasons, note=said.note, left="a",
+        seconds=0, interface=ELSEWHERE,
+    )  # fmt: skip
 
 
 def _sign(number: float) -> int:

@@ -53,7 +53,7 @@ def sync_folder(folder: Path) -> None:
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
     """Write a file whole or not at all: a file aside, which takes the place of `path` once it is on the disk."""
-    aside = path.with_name(f"{path.name}.aside")
+    aside = path.parent / f"{path.name}.aside"
     try:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             yield file
@@ -64,7 +64,8 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise disk_error(path, error) from None
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
 
 
 class Lock:

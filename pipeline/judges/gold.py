@@ -1,6 +1,6 @@
 """Judges on items whose answer is known: which template or model to pay for.
 
-A gold file is CSV, JSON lines or Parquet. Its rows hold `question`, and `image` (`Image.id`) if there is one; and either
+A gold file is CSV, JSON lines or Parquet. Its rows hold `question`, and `image` (`Image.id`) and `subcategory` (its id) if there is one; and either
 `response_a`, `response_b` and `preferred` (a, b or tie), or `response` and `label` (safe, unsafe or refusal).
 """
 
@@ -42,6 +42,8 @@ class GoldItem(Row):
     """1 (a), 0 (tie) or -1 (b)."""
     label: Literal["refusal", "safe", "unsafe"] | None
     """Of the only answer."""
+    subcategory: str | None = None
+    """Id in the taxonomy, if the row names it."""
 
 
 class GoldReport(Row):
@@ -106,6 +108,7 @@ def _item(row: Mapping[str, object], where: str) -> GoldItem:
     return GoldItem.model_validate({
         "id": row_id("gold", image, question, a, *b), "image": image, "question": question, "a": a,
         "b": b[0] if pair else None, "preferred": offered[said], "label": None if pair else said,
+        "subcategory": row.get("subcategory") or None,
     })  # fmt: skip
 
 

@@ -147,5 +147,5 @@ def build(run: Run[Any]) -> None:
     candidates = run(judge.candidates, responses, judgments, settled, rule=SafeVsUnsafe())
     preferences = run(settle.preferences, candidates, judgments, decisions=decisions)
     run(
-        pair.quadruples, prompts, responses, judgments, preferences, images, settled, taxonomy=TAXONOMY, minimum_strength=0.1
+        pair.quadruples, prompts, responses, judgments, preferences, images, settled, taxonomy=TAXONOMY, minimum_strength=0.1, decide=run.decide
     )  # fmt: skip

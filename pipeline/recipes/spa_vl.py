@@ -215,5 +215,5 @@ def build(run: Run[Pool]) -> None:
     preferences = run(settle.preferences, candidates, judgments, comparisons, decisions, queue=queue, **how)
     labels = run(settle.labels, responses, judgments, decisions)
     run(
-        pair.quadruples, prompts, responses, judgments, preferences, images, labels, taxonomy=TAXONOMY, minimum_strength=0.1
+        pair.quadruples, prompts, responses, judgments, preferences, images, labels, taxonomy=TAXONOMY, minimum_strength=0.1, decide=run.decide
     )  # fmt: skip

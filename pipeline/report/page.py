@@ -43,6 +43,8 @@ class Head:
     """Of Tetrad."""
     at: str
     """When the newest table was made: UTC, in words."""
+    withheld: tuple[str, ...] = ()
+    """Images that were flagged as illegal in a review, of this run or another."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def page(head: Head, tables: Tables, made: Sequence[Made], images: Blobs, models
         review=people.review(tables),
         errors=people.errors(tables),
         spent=spending.spending(last, models),
-        samples=samples(tables, images, SAMPLES),
+        samples=samples(tables, images, SAMPLES, head.withheld),
     )
     return html.translate(_UNSEEN)
 

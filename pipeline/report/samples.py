@@ -53,20 +53,21 @@ class Sample:
     """What it is made of, by id."""
 
 
-def samples(tables: Tables, images: Blobs, number: int) -> list[Sample]:
-    """At most `number`, of as many subcategories as there are."""
-    drawn = _drawn(tables.get("quadruples"), number)
+def samples(tables: Tables, images: Blobs, number: int, withheld: tuple[str, ...] = ()) -> list[Sample]:
+    """At most `number`, of as many subcategories as there are; none with an image that is `withheld`."""
+    drawn = _drawn(tables.get("quadruples"), number, withheld)
     if drawn:
         return [_of_quadruple(row, tables, images) for row in drawn]
     prompts = next((tables[name] for name in ("prompts", "given", "drafts") if name in tables), None)
-    return [_of_prompt(row, tables, images) for row in _drawn(prompts, number)]
+    return [_of_prompt(row, tables, images) for row in _drawn(prompts, number, withheld)]
 
 
-def _drawn(table: pl.LazyFrame | None, number: int) -> list[dict[str, Any]]:
+def _drawn(table: pl.LazyFrame | None, number: int, withheld: tuple[str, ...]) -> list[dict[str, Any]]:
     """Ids are hashes: the lowest of each subcategory, and of these the lowest; then the next lowest of all."""
     if table is None:
         return []
-    ids = table.select("id", "subcategory").sort("id").collect()
+    shown = table.filter(~pl.col("image").is_in(withheld).fill_null(value=False))
+    ids = shown.select("id", "subcategory").sort("id").collect()
     first = ids.unique("subcategory", keep="first", maintain_order=True)["id"].to_list()
     others = ids.filter(~pl.col("id").is_in(first))["id"].head(number).to_list()
     chosen = (first + others)[:number]

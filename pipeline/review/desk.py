@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.review.items import Item, of_gold
 from pipeline.review.standing import CLAIM, PAUSE, Person, Standing, at_odds
 from pipeline.tables import chance
+from pipeline.taxonomy import Taxonomy
 
 Stop = Literal["done", "waiting", "enough", "rest"]
 """Nothing is left; what is left lies before others; today's cap is reached; a break is due."""
@@ -35,14 +36,19 @@ class Progress:
 class Desk:
     """The log, what it comes to, and the pairs. One event loop uses it; writing is done in a thread, one after the other."""
 
-    def __init__(self, decide: Decide, items: Mapping[str, Item], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, decide: Decide, items: Mapping[str, Item], clock: Callable[[], float] = time.time, *, taxonomy: Taxonomy | None = None,
+        blocked: Set[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        """`taxonomy`: of the pairs whose answer is known; `blocked`: images that were flagged as illegal in another run."""
         self._decide = decide
         self._clock = clock
+        self._blocked = blocked
         self._writing = asyncio.Lock()
         self._waiting: list[tuple[AnyEntry, bool, asyncio.Future[None]]] = []
         """What is to be written, whether it is taken in already, and who waits for it."""
         self.standing = Standing(decide.entries())
-        self.items: dict[str, Item] = {**items, **of_gold(self.standing.gold.values())}
+        self.items: dict[str, Item] = {**items, **of_gold(self.standing.gold.values(), taxonomy)}
         self.queue = tuple(items)
         self._need: dict[str, int] = {}
         self._owed = 0
@@ -114,7 +120,8 @@ class Desk:
 
     def withheld(self, pair: str) -> bool:
         """Whether nobody is shown it."""
-        return pair in self.standing.withheld or self.items[pair].image in self.standing.blocked
+        image = self.items[pair].image
+        return pair in self.standing.withheld or image in self.standing.blocked or image in self._blocked
 
     def may_see(self, person: Person, pair: str) -> bool:
         """Whether its image and answers are shown to them: it was in their queue, or is disputed and they lead."""
@@ -145,7 +152,7 @@ class Desk:
             return "enough"
         often = Counter(item.category for item in pictured if item.category)
         closed = person.without | {c for c, n in often.items() if n >= rules.daily_category}
-        if gold := self._gold(person):
+        if gold := self._gold(person, closed):
             return gold
         waiting = False
         for pair, need in self._need.items():
@@ -161,12 +168,18 @@ class Desk:
             waiting = True
         return "waiting" if waiting else "done"
 
-    def _gold(self, person: Person) -> Item | None:
-        """A pair whose answer is known, if it is time for one: drawn by the person's name and how many they have seen."""
+    def _gold(self, person: Person, closed: Set[str]) -> Item | None:
+        """A pair whose answer is known, if it is time for one: drawn by the person's name and how many they have seen. Of one without
+        a class nobody knows whether they would leave it out."""
         if chance("gold", person.name, len(person.seen)).random() >= self.standing.rules.gold_share:
             return None
-        left = [g for g in self.standing.gold if g in self.items and g not in person.seen and not self.withheld(g)]
-        return self.items[chance("which", person.name, len(person.seen)).choice(left)] if left else None
+        known = (
+            self.items[g]
+            for g in self.standing.gold
+            if g in self.items and g not in person.seen and not self.withheld(g)
+        )
+        left = [item for item in known if item.category not in closed and (item.category or not person.without)]
+        return chance("which", person.name, len(person.seen)).choice(left) if left else None
 
     def left(self, person: Person, pair: str) -> Side:
         """Which answer is on their left: fixed by the pair and the person."""

@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.doors.entries import OVERALL, SAFETY, Submitted
+from pipeline.doors.entries import ELSEWHERE, OVERALL, SAFETY, Submitted
 from pipeline.errors import UserError
 from pipeline.review.ballot import CRITERIA
 from pipeline.review.desk import Desk
@@ -122,12 +122,13 @@ def _person(desk: Desk, name: str, said: list[Submitted]) -> Reviewer:
         side(one) == side(other)
         for one in own for other in votes.on(one.candidate_id) if other.by != name and other.role == "reviewer"
     ]  # fmt: skip
-    lefts = [(one.strength() or 0) > 0 if one.left == "a" else (one.strength() or 0) < 0 for one in said if side(one)]
+    here = [one for one in said if one.interface != ELSEWHERE]
+    lefts = [(one.strength() or 0) > 0 if one.left == "a" else (one.strength() or 0) < 0 for one in here if side(one)]
     known = [side(one) == np.sign(desk.items[one.candidate_id].preferred or 0) for one in said
              if one.gold and one.candidate_id in desk.items]  # fmt: skip
     return Reviewer(
         name, person.role, person.welcome, votes.withdrawal(name), len(own), Rate(sum(others), len(others)),
-        Rate(sum(lefts), len(lefts)), Rate(sum(known), len(known)), median(o.seconds for o in said) if said else None,
+        Rate(sum(lefts), len(lefts)), Rate(sum(known), len(known)), median(o.seconds for o in here) if here else None,
     )  # fmt: skip
 
 
@@ -185,7 +186,7 @@ def agreed(rated: Codes) -> Agrees:
 def forecast(desk: Desk, now: float | None = None) -> Forecast:
     """From what was decided so far."""
     now = time.time() if now is None else now
-    spent = [one.seconds for said in _by_person(desk).values() for one in said]
+    spent = [one.seconds for said in _by_person(desk).values() for one in said if one.interface != ELSEWHERE]
     pace = sum(now - at < 7 * _DAY for at in desk.standing.times.values())
     begun = min((at for at in desk.standing.times.values() if now - at < 7 * _DAY), default=now)
     a_day = pace / max(1.0, (now - begun) / _DAY)

@@ -56,15 +56,21 @@ def of_run(tables: Mapping[str, pl.DataFrame], taxonomy: Taxonomy | None) -> dic
     return {row["id"]: Item(**row, **places[row["subcategory"]]) for row in rows.iter_rows(named=True)}
 
 
-def of_gold(gold: Iterable[Gold]) -> dict[str, Item]:
-    """Pairs whose answer is known. They come without a class, so that their images are covered."""
+def of_gold(gold: Iterable[Gold], taxonomy: Taxonomy | None = None) -> dict[str, Item]:
+    """Pairs whose answer is known. Without a class, their images are covered."""
     return {
         g.candidate_id: Item(
             g.candidate_id, g.question, g.image, f"{g.candidate_id}/a", f"{g.candidate_id}/b", g.a, g.b,
-            preferred=g.preferred,
+            category=_category(g.subcategory, taxonomy), subcategory=g.subcategory, preferred=g.preferred,
+            **_place(g.subcategory, taxonomy),
         )
         for g in gold
     }  # fmt: skip
+
+
+def _category(subcategory: str | None, taxonomy: Taxonomy | None) -> str | None:
+    found = taxonomy.leaves.get(subcategory or "") if taxonomy else None
+    return found[1].id if found else None
 
 
 def _place(subcategory: str | None, taxonomy: Taxonomy | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import re
 import shlex
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -16,7 +17,7 @@ from pipeline.review.sitting import FLAGS, shown
 from pipeline.review.web import Refused, Review, of
 
 router = APIRouter(prefix="/lead")
-PSEUDONYM = re.compile(r"[A-Za-z][\w-]{0,31}")
+PSEUDONYM = re.compile(r"[A-Za-z][\w-]{0,31}", re.ASCII)
 _STEPS = {3: "much better", 2: "better", 1: "slightly better"}
 
 
@@ -77,6 +78,16 @@ def _words(said: Submitted, first: str, left: str) -> dict[str, str]:
         "labels": ", ".join(f"answer {1 if one.response_id == first else 2} {one.label}" for one in said.labels),
         "reasons": ", ".join(ballot.REASONS.get(r, r).lower() for r in said.reasons), "note": said.note or "",
     }  # fmt: skip
+
+
+@router.post("/undo")
+async def undo(request: Request) -> Response:
+    """Their last word on a pair counts no more: it is disputed again."""
+    review = of(request)
+    person, _ = await review.form(request, lead=True)
+    if not person.rulings:
+        raise Refused(409, "There is nothing to undo.")
+    return await review.kept(request, Undone(by=person.name, entry=person.rulings[-1].id), "/lead")
 
 
 @router.post("/people")
@@ -143,7 +154,9 @@ async def export(request: Request) -> Response:
     review = of(request)
     review.person(request, lead=True)
     lines = "".join(f"{line}\n" for line in exchange.lines(review.desk))
-    name = f"{review.settings.run}.review.jsonl"
+    name = quote(f"{review.settings.run}.review.jsonl")
     return Response(
-        lines, media_type="application/x-ndjson", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        lines,
+        media_type="application/x-ndjson",
+        headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
     )

@@ -57,6 +57,8 @@ class Person:
     """The day (UTC) of their last one, and the pairs shown in it."""
     acts: list[Submitted | Skipped | Flagged] = field(default_factory=list)
     """What they could undo, the last one last."""
+    rulings: list[Submitted] = field(default_factory=list)
+    """Their last words on disputed pairs, which they could undo likewise."""
     sitting_since: float = 0.0
     """When they last came from a break."""
     last: float = 0.0
@@ -158,6 +160,7 @@ class Standing:
     def _act(self, entry: Submitted | Skipped | Flagged, person: Person) -> None:
         """What it is for the one who did it."""
         if isinstance(entry, Submitted) and entry.role == "adjudicator":
+            person.rulings.append(entry)
             return
         if person.current == entry.candidate_id:
             person.current = None
@@ -173,7 +176,9 @@ class Standing:
             self._flags_changed()
         self.times.pop(undone.id, None)
         person = self.people.get(undone.by)
-        if person:
+        if person and undone in person.rulings:
+            person.rulings.remove(undone)
+        elif person:
             person.acts = [act for act in person.acts if act.id != undone.id]
             person.passed.discard(undone.candidate_id)
             if entry.by == undone.by:

@@ -17,9 +17,9 @@ _HARMLESS = "\n\t\u200c\u200d"
 
 
 def _markdown() -> MarkdownIt:
-    """Links and images stay the text that they are written as; headings are paragraphs, so that the page keeps its own."""
+    """Links, images and entities stay the text that they are written as; headings are paragraphs, so that the page keeps its own."""
     made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    made.disable(["link", "image", "autolink", "reference", "html_inline", "html_block"])
+    made.disable(["link", "image", "autolink", "reference", "html_inline", "html_block", "entity"])
     for cell in ("th", "td"):  # whose alignment would be a style attribute
         made.add_render_rule(f"{cell}_open", lambda *_, cell=cell: f"<{cell}>")
     made.add_render_rule("heading_open", lambda *_: '<p class="heading">')

@@ -1,15 +1,22 @@
 """pair: preferences, responses → quadruples; quadruples → balanced."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
+from pipeline.doors.decide import Decide
 from pipeline.rules import labelled
 from pipeline.statistics.aggregation import roc_auc
 from pipeline.tables import Dropped, Outcome, Quadruple, chance, frame, row_id
 from pipeline.taxonomy import Taxonomy
 
+FLAGGED = {
+    "illegal": "flagged as illegal", "personal": "flagged: a private person", "broken": "flagged: broken",
+    "bad_question": "flagged: a bad question", "off_topic": "flagged: off topic",
+}  # fmt: skip
+"""What people flag a pair as, in words."""
 ALIKE = 0.97
 """Share of their words that two texts have in common from which on they are the same text, twice."""
 
@@ -18,11 +25,12 @@ def quadruples(
     prompts: pl.DataFrame, responses: pl.DataFrame, judgments: pl.DataFrame, preferences: pl.DataFrame,
     images: pl.DataFrame | None = None, labels: pl.DataFrame | None = None,
     *, taxonomy: Taxonomy | None = None, minimum_strength: float, unsafe_chosen: bool = False, safe_rejected: bool = True,
-    criterion: str = "overall",
+    criterion: str = "overall", decide: Decide | None = None,
 ) -> Outcome:  # fmt: skip
     """A quadruple of each preference by this criterion, of at least `minimum_strength`. A tie makes none; two alike texts make
     none; an unsafe chosen response makes none unless the recipe says so; nor, where it says so, a rejected one that is not
-    unsafe. What a response is, its settled label says; without `labels`, most of its judges."""
+    unsafe. What a response is, its settled label says; without `labels`, most of its judges. A pair that
+    people flagged makes none either; `decide` knows it."""
     settled = preferences.filter(pl.col("criterion") == criterion)
     prefers_a = pl.col("strength").fill_null(0) > 0
     sided = settled.with_columns(
@@ -34,7 +42,7 @@ def quadruples(
         theirs = known.rename({column: f"{side}{column}" for column in known.columns})
         sided = sided.join(theirs, on=f"{side}_id", how="left", validate="m:1", maintain_order="left")
     rows = _asked(sided, prompts, images, taxonomy).with_columns(
-        fault=_fault(sided, minimum_strength, unsafe_chosen=unsafe_chosen, safe_rejected=safe_rejected),
+        fault=_fault(sided, minimum_strength, unsafe_chosen=unsafe_chosen, safe_rejected=safe_rejected, flagged=decide.flagged() if decide else {}),
         preference_id="id",
         strength=pl.col("strength").abs(),
         rejected_is=pl.when(pl.col("rejected_safety") == "unsafe").then(pl.lit("unsafe"))
@@ -100,12 +108,16 @@ def _asked(
     )
 
 
-def _fault(rows: pl.DataFrame, minimum: float, *, unsafe_chosen: bool, safe_rejected: bool) -> pl.Series:
+def _fault(
+    rows: pl.DataFrame, minimum: float, *, unsafe_chosen: bool, safe_rejected: bool, flagged: Mapping[str, str]
+) -> pl.Series:
     """Why a preference makes no quadruple, or null."""
     strength, unsafe = pl.col("strength"), (pl.col("chosen_safety") == "unsafe", pl.col("rejected_safety") == "unsafe")
     same = [_same(a or "", b or "") for a, b in rows.select("chosen", "rejected").iter_rows()]
     fault = (
-        pl.when(strength.is_null()).then(pl.lit("no verdict"))
+        pl.when(pl.col("candidate_id").is_in(list(flagged)))
+        .then(pl.col("candidate_id").replace_strict(flagged, default="", return_dtype=pl.String).replace(FLAGGED))
+        .when(strength.is_null()).then(pl.lit("no verdict"))
         .when((strength == 0) | (strength.abs() < minimum)).then(pl.lit("tie"))
         .when(pl.Series(same, dtype=pl.Boolean)).then(pl.lit("the same text twice"))
         .when(unsafe[0] & (not unsafe_chosen)).then(pl.lit("unsafe chosen"))

@@ -1,6 +1,7 @@
 """Who is shown which pair next: overlap, second opinions, caps, what is left out, gold; all of it from the log."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.decide import Decide
+from pipeline.doors.decide import Decide, illegal
 from pipeline.doors.entries import (
     AnyEntry,
     Chose,
     Flagged,
+    Given,
     Gold,
     Joined,
     Label,
@@ -30,7 +32,9 @@ from pipeline.review import figures, items
 from pipeline.review.desk import Desk
 from pipeline.review.items import Item
 from pipeline.review.standing import CLAIM, Standing
+from pipeline.tables import Decision
 from tests.review.houses import TAXONOMY, Pair, pairs, tables_of
+from tests.rows import make
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 
@@ -48,7 +52,7 @@ class Sitting:
 
     def opened(self) -> Desk:
         """Another desk on the same log."""
-        return Desk(self.door, self.items, lambda: self.now)
+        return Desk(self.door, self.items, lambda: self.now, taxonomy=TAXONOMY)
 
     @property
     def at(self) -> str:
@@ -192,11 +196,11 @@ def test_an_image_flagged_as_illegal_is_gone_for_all_its_pairs(open_sitting: Any
     flag = Flagged(by="r0", at=sitting.at, candidate_id="c0", image=sitting.items["c0"].image, what="illegal")
     sitting.keep(flag)
     assert (sitting.next("r0"), sitting.next("r1")) == ("c2", "waiting")
-    assert sitting.door.illegal() == {sitting.items["c0"].image}
+    assert [flag.image for flag in sitting.door.illegal()] == [sitting.items["c0"].image]
     assert sitting.desk.undoable(sitting.desk.standing.people["r0"]) is None
     sitting.keep(Undone(by="lead", at=sitting.at, entry=flag.id))
     assert sitting.next("r1") == "c1"
-    assert sitting.door.illegal() == frozenset()
+    assert sitting.door.illegal() == ()
 
 
 def test_withdrawn_votes_open_their_pairs_again(open_sitting: Any) -> None:
@@ -257,3 +261,82 @@ def test_the_left_rate_is_of_what_was_shown_there(open_sitting: Any) -> None:
 
 def test_a_fold_of_nothing_is_nothing() -> None:
     assert Standing().people == {}
+
+
+def given(pair: str, reviewer: str, strength: float, role: str = "reviewer") -> Given:
+    """Decided elsewhere."""
+    row = {"id": f"{pair}-{reviewer}", "candidate_id": pair, "reviewer": reviewer, "strength": strength, "role": role}
+    return Given(by=reviewer, decision=make(Decision, **row))
+
+
+def test_what_was_decided_elsewhere_is_not_asked_again(open_sitting: Any) -> None:
+    taken = (
+        given("c0", "label-studio-3", 2.0),
+        given("c1", "label-studio-3", 1.0),
+        given("c1", "label-studio-4", -1.0),
+    )
+    sitting = open_sitting(pairs(3), rules(overlap=2, second_opinion=False), *taken)
+    progress = sitting.desk.progress()
+    assert (progress.done, progress.owed, progress.disputed) == (1, 3, ("c1",))
+    assert [sitting.submit("r0"), sitting.submit("r0"), sitting.next("r0")] == ["c0", "c2", "done"]
+    assert sitting.desk.progress().owed == 1
+    report = figures.people(sitting.desk)[0]
+    assert (report.agrees.hits, report.agrees.of) == (1, 1), "with those elsewhere"
+    assert figures.forecast(sitting.desk, sitting.now).hours == pytest.approx(5 / 3600), "whose time nobody knows"
+
+
+def test_who_decided_a_pair_elsewhere_is_not_asked_here(open_sitting: Any) -> None:
+    sitting = open_sitting(pairs(2), rules(overlap=2, second_opinion=False), given("c0", "r0", 2.0))
+    assert [sitting.submit("r0"), sitting.next("r0")] == ["c1", "done"]
+    sitting.keep(Withdrawn(by="lead", at=sitting.at, reviewer="r0"))
+    assert sitting.next("r0") == "c0"
+
+
+def test_a_leads_last_word_outlasts_their_own_vote_and_can_be_taken_back(open_sitting: Any) -> None:
+    sitting = open_sitting(pairs(1), rules(overlap=2, second_opinion=False))
+    sitting.submit("r0", 1.0)
+    sitting.submit("r1", -1.0)
+    lead = sitting.desk.standing.people["r0"]
+    sitting.submit("r0", -3.0, "c0", role="adjudicator")
+    sitting.submit("r0", 2.0, "c0")
+    said = [(d.reviewer, d.role, d.strength) for d in sitting.desk.standing.votes.decisions()]
+    assert said == [("r1", "reviewer", -1.0), ("r0", "adjudicator", -3.0)]
+    assert sitting.desk.progress().disputed == ()
+    sitting.keep(Undone(by="r0", at=sitting.at, entry=lead.rulings[-1].id))
+    assert lead.rulings == []
+    assert lead.current is None
+    assert sitting.desk.progress().disputed == ("c0",)
+    assert {d.role for d in sitting.desk.standing.votes.decisions()} == {"reviewer"}
+
+
+def test_a_pair_whose_answer_is_known_looks_like_its_class_and_is_left_out_with_it(open_sitting: Any) -> None:
+    leaf = "insult"
+    known = [
+        Gold(by="lead", candidate_id=name, image=None, question="?", a="x", b="y", preferred=1.0, subcategory=sub)
+        for name, sub in (("classed", leaf), ("bare", None))
+    ]
+    sitting = open_sitting(pairs(4), rules(gold_share=1.0), *known)
+    item, like = sitting.desk.items["classed"], next(i for i in sitting.items.values() if i.subcategory == leaf)
+    assert (item.category, item.path, item.blur) == (like.category, like.path, like.blur)
+    sitting.keep(Chose(by="r0", at=sitting.at, cover="class", without=(item.category,)))
+    seen = []
+    while (pair := sitting.next("r0")) not in ("done", "waiting"):
+        seen.append(sitting.submit("r0", pair=pair))
+    assert not {"classed", "bare"} & set(seen), "of one without a class nobody knows"
+    assert {sitting.submit("r1"), sitting.submit("r1")} == {"classed", "bare"}
+
+
+def test_an_image_flagged_as_illegal_in_another_run_is_shown_to_nobody(open_sitting: Any, tmp_path: Path) -> None:
+    said = [Pair("q", "a", "b", word="same"), Pair("q", "a", "b", word="other")]
+    sitting = open_sitting(said)
+    image = sitting.items["c0"].image
+    with contextlib.closing(Decide(tmp_path / "runs" / "other", write=True)) as other:
+        flag = Flagged(by="r9", candidate_id="elsewhere", image=image, what="illegal")
+        other.keep(flag, Flagged(by="r9", candidate_id="words", image=None, what="illegal"))
+    assert illegal(tmp_path) == {image}
+    desk = Desk(sitting.door, sitting.items, lambda: sitting.now, blocked=illegal(tmp_path))
+    assert desk.withheld("c0")
+    assert not desk.withheld("c1")
+    with contextlib.closing(Decide(tmp_path / "runs" / "other", write=True)) as other:
+        other.keep(Undone(by="lead", entry=flag.id))
+    assert illegal(tmp_path) == frozenset()

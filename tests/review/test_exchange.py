@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import polars as pl
 import pytest
 
 from pipeline.doors.decide import Decide
@@ -155,3 +156,26 @@ def test_what_is_no_export_of_this_run_is_one_line_and_nothing_is_taken(
     assert why.replace("it: ", "0.data: ") in done.err
     assert done.err.endswith("nothing was taken\n")
     assert held(workspace) == []
+
+
+def test_annotations_of_a_pair_that_left_the_queue_meanwhile_are_taken(workspace: Path, tmp_path: Path) -> None:
+    write(workspace, pairs(2))
+    page = next((workspace / "runs" / RUN).glob("*_queue.parquet"))
+    pl.read_parquet(page).filter(pl.col("id") != "c0").write_parquet(page)
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(exported()))
+    done = tetrad("review", RUN, "--take", path, "--workspace", workspace)
+    assert (done.code, done.out.splitlines()[0].split(";")[0]) == (0, "4 decisions taken")
+
+
+def test_a_file_that_cannot_be_written_is_one_line(workspace: Path, tmp_path: Path) -> None:
+    write(workspace, pairs(1))
+    (tmp_path / "file").write_text("")
+    for option, where in (
+        ("--export", "."),
+        ("--export", tmp_path / "file" / "x"),
+        ("--label-studio", tmp_path / "file"),
+    ):
+        done = tetrad("review", RUN, option, where, "--workspace", workspace)
+        assert (done.code, done.err.count("\n")) == (2, 1), done.err
+        assert done.err.startswith("tetrad: cannot ")

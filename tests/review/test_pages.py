@@ -175,8 +175,8 @@ def test_a_category_that_the_taxonomy_does_not_have_is_left_out(place: House) ->
 def test_too_much_is_not_read(place: House) -> None:
     with client(place, "heron") as heron:
         page = heron.get("/").text
-        assert heron.post("/submit", data=form(page, better="x" * 200_000)).status_code == 413
-        pieces = (b"overall=" + b"1" * 60_000 for _ in range(4))
+        assert heron.post("/submit", data=form(page, better="x" * 400_000)).status_code == 413
+        pieces = (b"overall=" + b"1" * 60_000 for _ in range(8))
         asked = heron.post("/submit", content=pieces, headers={"Content-Type": "application/x-www-form-urlencoded"})
         assert asked.status_code == 413
         many = "&".join(f"f{n}=1" for n in range(2000))

@@ -131,8 +131,21 @@ def test_nothing_is_released_while_an_image_is_flagged_as_illegal(tiny: Place) -
         assert f"tetrad: the image {image} was flagged as illegal" in done.err
         assert not (tiny.workspace / "releases").exists()
     door.keep(Undone(by="lead", entry=flag.id))
+    words = Flagged(by="heron", candidate_id=pair, image=None, what="illegal")
+    door.keep(words)
+    done = tetrad("publish", "tiny-tiny", "--workspace", tiny.workspace)
+    assert (done.code, done.err.split(":")[1]) == (2, f" the words of the pair {pair} were flagged as illegal")
+    door.keep(Undone(by="lead", entry=words.id))
     door.close()
     tiny("publish", "tiny-tiny")
+
+
+def test_an_image_flagged_as_illegal_in_one_run_holds_up_the_releases_of_all(tiny: Place) -> None:
+    tiny("run", tiny.recipe)
+    with contextlib.closing(Decide(tiny.workspace / "runs" / "another", write=True)) as door:
+        door.keep(Flagged(by="heron", candidate_id="elsewhere", image="f" * 64, what="illegal"))
+    done = tetrad("publish", "tiny-tiny", "--workspace", tiny.workspace)
+    assert done.err.startswith(f"tetrad: the image {'f' * 64} was flagged as illegal")
 
 
 def test_while_it_is_served_nobody_else_writes_to_the_log(workspace: Path, tmp_path: Path) -> None:
@@ -215,7 +228,7 @@ def _joined(workspace: Path, name: str) -> str:
 
 def test_a_pseudonym_is_a_word_and_its_token_stands_nowhere(workspace: Path) -> None:
     write(workspace, pairs(1))
-    for bad in ("", "a b", "x" * 40, "<b>", "a.b", "1st"):
+    for bad in ("", "a b", "x" * 40, "<b>", "a.b", "1st", "Anaé"):
         done = tetrad("review", RUN, "--add-reviewer", bad, "--workspace", workspace)
         assert done.code == 2
         assert "will not do as a pseudonym" in done.err or not bad

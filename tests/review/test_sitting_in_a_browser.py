@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pipeline.doors.entries import Ruled, Rules
 from tests.browser import chromium
 from tests.review.browsers import DESK, PHONE, come_in
 from tests.review.houses import House, Pair, house, pairs
@@ -350,3 +351,36 @@ def test_after_a_while_a_break_is_proposed(page: Page, workspace: Path) -> None:
         page.keyboard.press("Enter")
         page.wait_for_selector("#ballot")
         assert len(place.said("rested")) == 1
+
+
+def test_ctrl_enter_in_the_flags_note_flags_and_decides_nothing(page: Page, place: House) -> None:
+    come_in(page, place.url, place.tokens["heron"])
+    press(page, "1f")
+    page.keyboard.press("Space")
+    page.locator("#flag textarea").fill("Look at this.")
+    item = before(page)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("item => document.querySelector('#ballot')?.dataset.item !== item", arg=item)
+    assert place.said("submitted") == []
+    assert [flag["note"] for flag in place.said("flagged")] == ["Look at this."]
+
+
+def test_what_one_person_began_is_not_put_into_anothers_form(page: Page, workspace: Path) -> None:
+    both = {"heron": "reviewer", "otter": "reviewer"}
+    rule = Ruled(by="lead", rules=Rules(overlap=2))
+    with house(workspace, pairs(1), people=both, before=(rule,)) as place:  # type: ignore[arg-type]
+        come_in(page, place.url, place.tokens["heron"])
+        press(page, "11")
+        page.get_by_role("button", name="Leave").click()
+        come_in(page, place.url, place.tokens["otter"])
+        assert before(page) == "c0"
+        expect(page.locator("#ballot input[name=overall]:checked")).to_have_count(0)
+
+
+def test_the_longest_answer_in_any_script_is_saved(page: Page, place: House) -> None:
+    come_in(page, place.url, place.tokens["heron"])
+    press(page, "1m")
+    page.locator("textarea[name=better]").fill("\u6c34" * 20_000)
+    page.keyboard.press("Escape")
+    submit(page)
+    assert len(place.said("submitted")[0]["better"]) == 20_000

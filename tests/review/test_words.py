@@ -66,6 +66,12 @@ def test_nothing_hides_and_nothing_turns_lines_round(text: str) -> None:
         )
 
 
+def test_an_entity_hides_nothing_either() -> None:
+    html = words.shown("safe &#x202E;esrever &#8203; &rlm; &shy; [x](&#106;avascript:x) `&lrm;`")
+    assert "&amp;#x202E;" in html
+    assert not re.search("[\u202e\u200b\u200f\u200e\u00ad]", html)
+
+
 @given(st.text(alphabet="abc äßあ🙂👩\u200d💻", max_size=40))
 def test_words_and_emoji_stay_as_they_are(text: str) -> None:
     assert words.plain(text) == text

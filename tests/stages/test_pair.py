@@ -1,5 +1,7 @@
 """Quadruples: which preferences make one, and which side is chosen."""
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -7,6 +9,8 @@ import pytest
 from rows import reasons, table
 
 from pipeline import taxonomy
+from pipeline.doors.decide import Decide
+from pipeline.doors.entries import Flagged, Undone
 from pipeline.stages import pair
 from pipeline.tables import Image, Judgment, Outcome, Preference, Prompt, Quadruple, Response
 
@@ -16,9 +20,12 @@ PROMPTS = table(Prompt, {"id": "p", "image": "i", "question": "Why?", "subcatego
 IMAGES = table(Image, {"id": "i", "licence": "CC0-1.0", "attribution": "By Ann."})
 
 
+CANDIDATE = "a-pair"
+
+
 def paired(
     strength: float | None, a: str = "Text A.", b: str = "Text B.", labels: tuple[str | None, str | None] = (None, None),
-    *, minimum_strength: float = 0.5, unsafe_chosen: bool = False,
+    *, minimum_strength: float = 0.5, unsafe_chosen: bool = False, decide: Decide | None = None,
 ) -> Outcome:  # fmt: skip
     """What one preference between two responses makes."""
     responses = table(
@@ -27,7 +34,14 @@ def paired(
         {"id": "b", "text": b, "respondent": "two", "model": "n"},
     )
     judgments = table(Judgment, *({"response_id": i, "label": x} for i, x in zip("ab", labels, strict=True)))
-    preference: Cells = {"id": "c", "prompt_id": "p", "a_id": "a", "b_id": "b", "strength": strength}
+    preference: Cells = {
+        "id": "c",
+        "candidate_id": CANDIDATE,
+        "prompt_id": "p",
+        "a_id": "a",
+        "b_id": "b",
+        "strength": strength,
+    }
     preferences = table(
         Preference, preference | {"criterion": "overall", "confidence": 0.75, "sources": ("j", "k"), "reviewed": True}
     )
@@ -40,6 +54,7 @@ def paired(
         taxonomy=SPA_VL,
         minimum_strength=minimum_strength,
         unsafe_chosen=unsafe_chosen,
+        decide=decide,
     )
 
 
@@ -247,3 +262,14 @@ def test_how_much_length_tells_of_the_chosen_is_said() -> None:
     assert "in 0 % of them" in other
     assert "AUC of 0.00" in other
     assert paired(0.0).notes == ()
+
+
+def test_a_pair_that_people_flagged_makes_none(tmp_path: Path) -> None:
+    assert paired(1.0).kept.height == 1
+    with contextlib.closing(Decide(tmp_path, write=True)) as decide:
+        flag = Flagged(by="ann", candidate_id=CANDIDATE, image=None, what="personal")
+        decide.keep(flag, Flagged(by="ann", candidate_id="another", image=None, what="broken"))
+        made = paired(1.0, decide=decide)
+        assert (made.kept.height, reasons(made)) == (0, {"flagged: a private person": 1})
+        decide.keep(Undone(by="lead", entry=flag.id))
+        assert paired(1.0, decide=decide).kept.height == 1

@@ -4,7 +4,7 @@ const $ = (what, where = document) => where.querySelector(what);
 const all = (what, where = document) => [...where.querySelectorAll(what)];
 const ballot = $("#ballot");
 const status = $("#status");
-const DRAFT = ballot ? `draft ${ballot.dataset.item} ${ballot.elements.as ? "as" : ""}` : "";
+const DRAFT = ballot ? `draft ${ballot.dataset.by} ${ballot.dataset.item} ${ballot.elements.as ? "as" : ""}` : "";
 const SECRET = ["form_token", "token", "seconds", "item", "as"];
 
 let hush;
@@ -58,7 +58,8 @@ async function send(form) {
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
     try {
       const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
-      const page = await answer.json();
+      const page = await answer.json().catch(() => null);
+      if (!page && answer.status >= 400 && answer.status < 500) { sending = false; return say(`Not saved: the server refused it (${answer.status}).`, true); }
       if (answer.status === 401) return location.replace(`/login?next=${encodeURIComponent(location.pathname)}&ended=1`);
       if (answer.status !== 503 && !answer.ok) { sending = false; return say(page.error, true); }
       if (answer.ok) {
@@ -161,7 +162,10 @@ const KEYS = {
 document.addEventListener("keydown", event => {
   const at = event.target, writing = at.matches("textarea, select, input:not([type=radio]):not([type=checkbox])");
   if (event.key === "Escape" && at !== document.body) { at.blur(); return; }
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && ballot) { event.preventDefault(); return ballot.requestSubmit(); }
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && ballot) {
+    event.preventDefault();
+    return (at.closest("[popover]") ? at.form : ballot)?.requestSubmit();
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || writing) return;
   const inPanel = at.closest("[popover]");
   if (inPanel) return;
