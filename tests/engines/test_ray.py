@@ -240,14 +240,16 @@ def test_cancelled_in_the_middle_it_leaves_no_actor(tmp_path: Path) -> None:
 
 
 STOPPED = """
-import asyncio, pathlib, sys, test_ray
+import asyncio, itertools, pathlib, sys, test_ray
 from pipeline.doors.stop import Stop
 
 async def run():
     with Stop() as stop:
         def feed():
-            while not stop.code:
-                given.append(test_ray.chat(f"0.3: {len(given)}"))
+            for number in itertools.count():  # no request twice: a backend is never asked the same at once
+                if stop.code:
+                    return
+                given.append(test_ray.chat(f"0.3: {number}"))
                 yield given[-1]
         async for one, reply in backend.replies(feed()):
             print("came", flush=True)
