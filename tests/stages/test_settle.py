@@ -350,3 +350,34 @@ def settled_of(votes: list[Cells]) -> float:
 
 def test_nothing_is_learnt_from_the_audit() -> None:
     assert calibrated(audit=tuple(PAIRS["id"]))["confidence"] == 0.75
+
+
+def test_people_are_not_compared_with_themselves() -> None:
+    """By two criteria judges agree, and are wrong in two of five; people decide both criteria and the whole of all pairs but the
+    last two, and both criteria of the last but one."""
+    criteria = ("harmlessness", "helpfulness")
+    votes = [said(3, judge, candidate=name) | {"criterion": criterion}
+             for name in PAIRS["id"] for criterion in criteria for judge in "jkl"]  # fmt: skip
+    people = [
+        decided(-3 if n % 5 < 2 else 3, candidate=f"c{n:02}") | {"criterion": criterion, "id": f"{n}{criterion}"}
+        for n in range(59) for criterion in (*criteria, "overall")[: 2 if n == 58 else 3]
+    ]  # fmt: skip
+    made = settle.preferences(
+        PAIRS, table(Judgment), table(Comparison, *votes), table(Decision, *people), queue=table(QueueItem)
+    )
+    whole = made.kept.filter(criterion="overall").sort("candidate_id")
+    assert made.notes[0].startswith("confidences are calibrated on 58 decided pairs: they were off by 0.41")
+    assert whole["confidence"][-1] == pytest.approx(0.6, abs=0.1), "of what judges alone said"
+    assert whole["confidence"][-2] == 1, "people decided all of which it is made"
+    assert whole["reviewed"].to_list() == [True] * 59 + [False]
+
+
+def test_where_people_decided_one_criterion_the_judges_of_the_others_are_believed_as_they_deserve() -> None:
+    votes = [said(3, "k", candidate=name) | {"criterion": "helpfulness"} for name in PAIRS["id"]]
+    people = [decided(-3 if n % 5 < 2 else 3, candidate=f"c{n:02}") for n in range(58)]
+    people.append(decided(3, candidate="c58") | {"criterion": "harmlessness"})
+    made = settle.preferences(
+        PAIRS, table(Judgment), table(Comparison, *votes), table(Decision, *people), queue=table(QueueItem)
+    )
+    whole = made.kept.filter(criterion="overall").sort("candidate_id")
+    assert whole["confidence"].to_list()[-2:] == pytest.approx([0.6, 0.6], abs=0.1)
