@@ -232,9 +232,10 @@ def _from_comparisons(comparisons: pl.DataFrame) -> pl.DataFrame:
 
 
 def _from_ratings(pairs: pl.DataFrame, comparisons: pl.DataFrame, assumed: Assumed) -> pl.DataFrame:
-    """Of each judge and criterion the difference of two ratings, cut to what a verdict can be."""
-    by = ["prompt_id", "judge", "criterion"]
-    groups = [(key, contest_of(str(key[0]), part)) for key, part in comparisons.group_by(by, maintain_order=True)]
+    """Of each judge and criterion the difference of two ratings, cut to what a verdict can be; none of a response of which the judge
+    said nothing: its rating would be 0, and a tie no verdict that was given."""
+    by, heard = ["prompt_id", "judge", "criterion"], comparisons.drop_nulls("strength")
+    groups = [(key, contest_of(str(key[0]), part)) for key, part in heard.group_by(by, maintain_order=True)]
     standing = standings([contest for _, contest in groups], assumed)
     rated = [
         (*key, response, float(rating))

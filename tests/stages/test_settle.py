@@ -8,6 +8,7 @@ from rows import table
 
 from pipeline.settling import labels as methods
 from pipeline.stages import settle
+from pipeline.statistics.bradley_terry import Assumed
 from pipeline.tables import Candidate, Comparison, Decision, Judgment, Preference, QueueItem, Response
 
 Cells = dict[str, Any]
@@ -155,6 +156,20 @@ def test_a_decision_on_one_pair_leaves_the_others_to_the_models() -> None:
 def test_a_decision_on_a_pair_that_is_gone_changes_nothing() -> None:
     row = settled([], [said(2)], [decided(-2, candidate="gone")])
     assert (row["strength"], row["reviewed"]) == (2, False)
+
+
+@pytest.mark.parametrize("ratings", [None, Assumed()])
+def test_a_judge_that_gave_no_verdict_does_not_vote_for_a_tie(ratings: Assumed | None) -> None:
+    """k prefers a; l was asked in vain, and gave a verdict on two other answers only."""
+    asked = [said(3), said(None, "l"), said(None, "l", "b")]
+    rows = [row | {"prompt_id": "p", "a_id": "a", "b_id": "b"} for row in asked]
+    rows.append(said(-3, "l", candidate="other") | {"prompt_id": "p", "a_id": "c", "b_id": "d"})
+    made = settle.preferences(PAIR, table(Judgment), table(Comparison, *rows), ratings=ratings).kept
+    for row in made.iter_rows(named=True):
+        assert (row["confidence"], row["disagreement"], row["sources"]) == (1, 0, ["k"])
+        assert row["strength"] > 1
+    nobody = settle.preferences(PAIR, table(Judgment), table(Comparison, *rows[1:]), ratings=ratings).kept
+    assert nobody["strength"].to_list() == [None]
 
 
 def test_where_nobody_gave_a_verdict_the_strength_is_null() -> None:
