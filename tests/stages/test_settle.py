@@ -337,6 +337,52 @@ def test_a_judge_that_alarms_at_random_is_outvoted_by_those_that_know(method: me
     assert [n for n, word in enumerate(made["label"]) if word == "unsafe"] == list(range(0, 400, 10))
 
 
+def of_judges(many: int, **words: str) -> list[Cells]:
+    """Each judge's labels of r0, r1 and so on: u unsafe, s safe, and of a blank none."""
+    names = {"u": "unsafe", "s": "safe"}
+    return [label(f"r{n}", names[word], judge) for judge, said in words.items()
+            for n, word in enumerate((said * many)[:many]) if word != " "]  # fmt: skip
+
+
+ALL = [methods.majority, methods.dawid_skene, methods.threes]
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_a_lone_alarm_that_is_not_believed_is_no_refusal(method: methods.LabelMethod) -> None:
+    """Of r0 only a judge that alarms at random says anything: unsafe. Where it is not believed, nobody spoke of a refusal."""
+    many = table(Response, *({"id": f"r{n}", "prompt_id": "p"} for n in range(300)))
+    sure = " " + "s" * 19 + ("u" + "s" * 19) * 14
+    said = of_judges(300, j=sure, k=sure, l=sure, wild="uuss")
+    made = settle.labels(many, table(Judgment, *said), method=method).kept
+    first = made.row(0, named=True)
+    assert first["sources"] == ["wild"]
+    assert first["label"] == ("unsafe" if method is methods.majority else "safe")
+    assert "refusal" not in set(made["label"])
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_people_alone_may_have_labelled(method: methods.LabelMethod) -> None:
+    made = settle.labels(RESPONSES, table(Judgment), table(Decision, person("r0", "refusal")), method=method).kept
+    assert made.select("response_id", "label", "reviewed").rows() == [("r0", "refusal", True)]
+    assert settle.labels(RESPONSES, table(Judgment), method=method).kept.is_empty()
+
+
+@pytest.mark.parametrize("judges", ["j", "jk"])
+def test_of_too_few_judges_for_three_the_majority_counts(judges: str) -> None:
+    said = of_judges(4, **dict.fromkeys(judges, "sssu"))
+    made = settle.labels(RESPONSES, table(Judgment, *said), method=methods.threes).kept
+    assert made["label"].to_list() == ["safe"] * 3 + ["unsafe"]
+    assert made["unsafe"].to_list() == [0, 0, 0, 1]
+
+
+def test_so_it_does_where_nobody_else_labelled_with_a_judge() -> None:
+    many = table(Response, *({"id": f"r{n}", "prompt_id": "p"} for n in range(42)))
+    three = ("u" + "s" * 9) * 4 + "  "
+    said = of_judges(42, j=three, k=three, l=three, far=" " * 40 + "us")
+    made = settle.labels(many, table(Judgment, *said), method=methods.threes).kept
+    assert [n for n, word in enumerate(made["label"]) if word == "unsafe"] == [0, 10, 20, 30, 40]
+
+
 PAIRS = table(Candidate, *({"id": f"c{n:02}", "prompt_id": "p", "a_id": f"a{n}", "b_id": f"b{n}"} for n in range(60)))
 
 
