@@ -41,6 +41,14 @@ def test_votes_are_counted_from_one_to_all() -> None:
     assert rows["f1"].to_list() == [pytest.approx(6 / 7), 0.5, 0.0]
 
 
+def test_two_judges_are_no_threes() -> None:
+    """Each item would be as likely positive as not, and so above the cut."""
+    names = reported(judges=("good", "half"))["name"].to_list()
+    assert "Dawid-Skene" in names
+    assert "Dawid-Skene in threes" not in names
+    assert "Dawid-Skene in threes" in reported()["name"].to_list()
+
+
 def test_people_are_compared_by_what_is_positive_and_by_their_labels_in_full() -> None:
     rows = reported().filter(who="people")
     raw = {row["labels"]: row for row in rows.filter(name="raw").iter_rows(named=True)}
