@@ -41,6 +41,14 @@ def test_votes_are_counted_from_one_to_all() -> None:
     assert rows["f1"].to_list() == [pytest.approx(6 / 7), 0.5, 0.0]
 
 
+def test_two_judges_are_no_threes() -> None:
+    """Each item would be as likely positive as not, and so above the cut."""
+    names = reported(judges=("good", "half"))["name"].to_list()
+    assert "Dawid-Skene" in names
+    assert "Dawid-Skene in threes" not in names
+    assert "Dawid-Skene in threes" in reported()["name"].to_list()
+
+
 def test_people_are_compared_by_what_is_positive_and_by_their_labels_in_full() -> None:
     rows = reported().filter(who="people")
     raw = {row["labels"]: row for row in rows.filter(name="raw").iter_rows(named=True)}
@@ -77,11 +85,35 @@ def test_the_command_reads_two_tables_side_by_side(tmp_path: Path) -> None:
         assert word in shown
 
 
+def test_of_the_columns_beside_the_truth_and_people_are_no_judges(tmp_path: Path) -> None:
+    ITEMS.with_row_index().select("index").write_csv(tmp_path / "items.csv")
+    ITEMS.select("bob", "good", "truth", "half").write_csv(tmp_path / "labels.csv")
+    line = [
+        "evaluate",
+        "labels",
+        tmp_path / "items.csv",
+        "--beside",
+        tmp_path / "labels.csv",
+        "--json",
+        "--truth",
+        "truth",
+    ]
+    rows = json.loads(tetrad(*line, "--person", "bob").out)
+    assert [row["name"] for row in rows if row["who"] == "judge"] == ["good", "half"]
+    assert "at least 2 of 2" in {row["name"] for row in rows}
+    named = json.loads(tetrad(*line, "--person", "bob", "--judge", "bob", "--judge", "half").out)
+    assert [row["name"] for row in named if row["who"] == "judge"] == ["bob", "half"], (
+        "a person may be held against the truth"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["people.csv"], "nothing to compare"),
         (["people.csv", "--truth", "nobody", "--judge", "ann"], "no column 'nobody'; there are ann, bob, truth"),
+        (["people.csv", "--truth", "truth", "--judge", "ann", "--judge", "truth"], "truth is the truth: it cannot be"),
+        (["short.csv", "--beside", "more.csv", "--truth", "truth"], "nothing to compare"),
         (["gone.csv", "--truth", "truth"], "no such file"),
         (["people.txt", "--truth", "truth"], "a table is one of .csv, .jsonl, .parquet"),
         (["people.csv", "--beside", "short.csv", "--truth", "truth"], "must be the same items"),
@@ -93,6 +125,7 @@ def test_a_mistake_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.chdir(tmp_path)
     ITEMS.select("ann", "bob", "truth").write_csv("people.csv")
     ITEMS.select("half").head(2).write_csv("short.csv")
+    ITEMS.select("truth").head(2).write_csv("more.csv")
     Path("broken.parquet").write_bytes(b"not parquet")
     ended = tetrad("evaluate", "labels", *words)
     assert ended.code == 2

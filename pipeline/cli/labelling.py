@@ -20,14 +20,16 @@ def labels(
     beside: Annotated[list[Path] | None, typer.Option(help="More columns of the same items, row by row. May be given again.")] = None,
     truth: Annotated[str | None, typer.Option(help="The column with the right label.")] = None,
     person: Annotated[Columns, typer.Option(help="A column with a person's labels. May be given again.")] = None,
-    judge: Annotated[Columns, typer.Option(help="A column with a judge's labels. May be given again; default: all columns of --beside.")] = None,
+    judge: Annotated[Columns, typer.Option(help="A column with a judge's labels. May be given again; default: all other columns of --beside.")] = None,
     positive: Annotated[list[str] | None, typer.Option(help="How the labels begin that count as positive; default: unsafe. May be given again.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:  # fmt: skip
     """Agreement of people; precision, recall and F1 of each judge, and of what rules make of the judges' labels."""
     items, others = side_by_side(file, beside or [])
-    judges = judge or others
+    judges = judge or [name for name in others if name not in {truth, *(person or ())}]
     there(items, *([truth] if truth else ()), *(person or ()), *judges)
+    if truth in judges:
+        raise UserError(f"{truth} is the truth: it cannot be a judge beside itself")
     if len(person or ()) < 2 and not (truth and judges):
         raise UserError("nothing to compare: name two columns with --person, or one with --truth and some with --judge")
     made = evaluating.labels(

@@ -21,14 +21,22 @@ def majority(labels: pl.DataFrame) -> pl.DataFrame:
 
 def dawid_skene(labels: pl.DataFrame) -> pl.DataFrame:
     """By judges who err independently of each other, each in its own way."""
+    if labels.is_empty():
+        return majority(labels)
     responses, said = _matrix(labels)
     return _frame(responses, estimates.dawid_skene(said, 2, confusion=SEEN, shares=SEEN).posterior[:, 1])
 
 
 def threes(labels: pl.DataFrame) -> pl.DataFrame:
-    """By judges some of whom err together; where few responses are unsafe."""
+    """By judges some of whom err together; where few responses are unsafe. A response of whose judges nothing is known, as of two
+    alone, is what the majority says."""
+    if labels.is_empty():
+        return majority(labels)
     responses, said = _matrix(labels)
-    return _frame(responses, estimates.threes(said).posterior[:, 1])
+    made = estimates.threes(said)
+    known = (made.confusion != 0.5).any((1, 2))
+    told = (said[:, known] >= 0).any(1)
+    return _frame(responses, np.where(told, made.posterior[:, 1], (said == 1).sum(1) / (said >= 0).sum(1)))
 
 
 def _matrix(labels: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int64]]:

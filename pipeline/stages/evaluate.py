@@ -161,9 +161,9 @@ def labels(
 ) -> Outcome:
     """How far people agree, how good each judge is, and how good what rules make of the judges' labels. `items`: a row each, a
     column for each of these names; a label is positive if it begins with one of `positive`, in any case; one that is blank is
-    missing. Rules know no truth: at least k of the votes; Dawid and Skene's (the most likely, without priors); and the same in
-    threes, for judges some of whom err together. Beside them what could be learnt with the truth of other items (needs
-    scikit-learn)."""
+    missing. Rules know no truth: at least k of the votes; Dawid and Skene's (the most likely, without priors); and, of three judges
+    or more, the same in threes, for judges some of whom err together. Beside them what could be learnt with the truth of other
+    items (needs scikit-learn)."""
     rows = [*_agreement(items, people, positive)] if len(people) > 1 else []
     if truth and judges:
         true, said = _codes(items, (truth,), positive)[:, 0], _codes(items, judges, positive)
@@ -174,7 +174,9 @@ def labels(
             _beside("rule", f"at least {k} of {len(judges)}", (votes >= k).astype(np.int64), true)
             for k in range(1, len(judges) + 1)
         ]
-        chances = {"Dawid-Skene": dawid_skene(said[known], 2), "Dawid-Skene in threes": threes(said[known])}
+        chances = {"Dawid-Skene": dawid_skene(said[known], 2)}
+        if len(judges) > 2:
+            chances["Dawid-Skene in threes"] = threes(said[known])
         rules = {name: made.posterior[:, 1] > (0.5 if name == "Dawid-Skene" else CUT) for name, made in chances.items()}
         if min((true == 1).sum(), (true == 0).sum()) > 1 and importlib.util.find_spec("sklearn"):
             rules["learnt, cross-validated"] = cross_validated(said[known], true[known] == 1)

@@ -8,6 +8,7 @@ from rows import table
 
 from pipeline.settling import labels as methods
 from pipeline.stages import settle
+from pipeline.statistics.bradley_terry import Assumed
 from pipeline.tables import Candidate, Comparison, Decision, Judgment, Preference, QueueItem, Response
 
 Cells = dict[str, Any]
@@ -155,6 +156,20 @@ def test_a_decision_on_one_pair_leaves_the_others_to_the_models() -> None:
 def test_a_decision_on_a_pair_that_is_gone_changes_nothing() -> None:
     row = settled([], [said(2)], [decided(-2, candidate="gone")])
     assert (row["strength"], row["reviewed"]) == (2, False)
+
+
+@pytest.mark.parametrize("ratings", [None, Assumed()])
+def test_a_judge_that_gave_no_verdict_does_not_vote_for_a_tie(ratings: Assumed | None) -> None:
+    """k prefers a; l was asked in vain, and gave a verdict on two other answers only."""
+    asked = [said(3), said(None, "l"), said(None, "l", "b")]
+    rows = [row | {"prompt_id": "p", "a_id": "a", "b_id": "b"} for row in asked]
+    rows.append(said(-3, "l", candidate="other") | {"prompt_id": "p", "a_id": "c", "b_id": "d"})
+    made = settle.preferences(PAIR, table(Judgment), table(Comparison, *rows), ratings=ratings).kept
+    for row in made.iter_rows(named=True):
+        assert (row["confidence"], row["disagreement"], row["sources"]) == (1, 0, ["k"])
+        assert row["strength"] > 1
+    nobody = settle.preferences(PAIR, table(Judgment), table(Comparison, *rows[1:]), ratings=ratings).kept
+    assert nobody["strength"].to_list() == [None]
 
 
 def test_where_nobody_gave_a_verdict_the_strength_is_null() -> None:
@@ -322,6 +337,52 @@ def test_a_judge_that_alarms_at_random_is_outvoted_by_those_that_know(method: me
     assert [n for n, word in enumerate(made["label"]) if word == "unsafe"] == list(range(0, 400, 10))
 
 
+def of_judges(many: int, **words: str) -> list[Cells]:
+    """Each judge's labels of r0, r1 and so on: u unsafe, s safe, and of a blank none."""
+    names = {"u": "unsafe", "s": "safe"}
+    return [label(f"r{n}", names[word], judge) for judge, said in words.items()
+            for n, word in enumerate((said * many)[:many]) if word != " "]  # fmt: skip
+
+
+ALL = [methods.majority, methods.dawid_skene, methods.threes]
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_a_lone_alarm_that_is_not_believed_is_no_refusal(method: methods.LabelMethod) -> None:
+    """Of r0 only a judge that alarms at random says anything: unsafe. Where it is not believed, nobody spoke of a refusal."""
+    many = table(Response, *({"id": f"r{n}", "prompt_id": "p"} for n in range(300)))
+    sure = " " + "s" * 19 + ("u" + "s" * 19) * 14
+    said = of_judges(300, j=sure, k=sure, l=sure, wild="uuss")
+    made = settle.labels(many, table(Judgment, *said), method=method).kept
+    first = made.row(0, named=True)
+    assert first["sources"] == ["wild"]
+    assert first["label"] == ("unsafe" if method is methods.majority else "safe")
+    assert "refusal" not in set(made["label"])
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_people_alone_may_have_labelled(method: methods.LabelMethod) -> None:
+    made = settle.labels(RESPONSES, table(Judgment), table(Decision, person("r0", "refusal")), method=method).kept
+    assert made.select("response_id", "label", "reviewed").rows() == [("r0", "refusal", True)]
+    assert settle.labels(RESPONSES, table(Judgment), method=method).kept.is_empty()
+
+
+@pytest.mark.parametrize("judges", ["j", "jk"])
+def test_of_too_few_judges_for_three_the_majority_counts(judges: str) -> None:
+    said = of_judges(4, **dict.fromkeys(judges, "sssu"))
+    made = settle.labels(RESPONSES, table(Judgment, *said), method=methods.threes).kept
+    assert made["label"].to_list() == ["safe"] * 3 + ["unsafe"]
+    assert made["unsafe"].to_list() == [0, 0, 0, 1]
+
+
+def test_so_it_does_where_nobody_else_labelled_with_a_judge() -> None:
+    many = table(Response, *({"id": f"r{n}", "prompt_id": "p"} for n in range(42)))
+    three = ("u" + "s" * 9) * 4 + "  "
+    said = of_judges(42, j=three, k=three, l=three, far=" " * 40 + "us")
+    made = settle.labels(many, table(Judgment, *said), method=methods.threes).kept
+    assert [n for n, word in enumerate(made["label"]) if word == "unsafe"] == [0, 10, 20, 30, 40]
+
+
 PAIRS = table(Candidate, *({"id": f"c{n:02}", "prompt_id": "p", "a_id": f"a{n}", "b_id": f"b{n}"} for n in range(60)))
 
 
@@ -350,3 +411,34 @@ def settled_of(votes: list[Cells]) -> float:
 
 def test_nothing_is_learnt_from_the_audit() -> None:
     assert calibrated(audit=tuple(PAIRS["id"]))["confidence"] == 0.75
+
+
+def test_people_are_not_compared_with_themselves() -> None:
+    """By two criteria judges agree, and are wrong in two of five; people decide both criteria and the whole of all pairs but the
+    last two, and both criteria of the last but one."""
+    criteria = ("harmlessness", "helpfulness")
+    votes = [said(3, judge, candidate=name) | {"criterion": criterion}
+             for name in PAIRS["id"] for criterion in criteria for judge in "jkl"]  # fmt: skip
+    people = [
+        decided(-3 if n % 5 < 2 else 3, candidate=f"c{n:02}") | {"criterion": criterion, "id": f"{n}{criterion}"}
+        for n in range(59) for criterion in (*criteria, "overall")[: 2 if n == 58 else 3]
+    ]  # fmt: skip
+    made = settle.preferences(
+        PAIRS, table(Judgment), table(Comparison, *votes), table(Decision, *people), queue=table(QueueItem)
+    )
+    whole = made.kept.filter(criterion="overall").sort("candidate_id")
+    assert made.notes[0].startswith("confidences are calibrated on 58 decided pairs: they were off by 0.41")
+    assert whole["confidence"][-1] == pytest.approx(0.6, abs=0.1), "of what judges alone said"
+    assert whole["confidence"][-2] == 1, "people decided all of which it is made"
+    assert whole["reviewed"].to_list() == [True] * 59 + [False]
+
+
+def test_where_people_decided_one_criterion_the_judges_of_the_others_are_believed_as_they_deserve() -> None:
+    votes = [said(3, "k", candidate=name) | {"criterion": "helpfulness"} for name in PAIRS["id"]]
+    people = [decided(-3 if n % 5 < 2 else 3, candidate=f"c{n:02}") for n in range(58)]
+    people.append(decided(3, candidate="c58") | {"criterion": "harmlessness"})
+    made = settle.preferences(
+        PAIRS, table(Judgment), table(Comparison, *votes), table(Decision, *people), queue=table(QueueItem)
+    )
+    whole = made.kept.filter(criterion="overall").sort("candidate_id")
+    assert whole["confidence"].to_list()[-2:] == pytest.approx([0.6, 0.6], abs=0.1)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.statistics.calibration import Curve, fitted, reliability
+from pipeline.statistics.calibration import PRIOR, SURE, Curve, fitted, reliability
 
 SAID = st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=40)
 
@@ -34,6 +34,41 @@ def test_of_nothing_nothing_is_learnt_and_of_one_little() -> None:
     assert fitted([], []) == Curve()
     assert reliability([], []) is None
     assert 0.8 < fitted([0.9], [0])([0.9])[0] < 0.9
+
+
+@pytest.mark.parametrize(
+    ("said", "share"), [([1.0], 0.6), ([1.0], 0.95), ([1.0, 0.75, 0.5], 0.7), ([1.0, 2 / 3], 0.85)]
+)
+@pytest.mark.parametrize("many", [60, 500, 5000])
+def test_panels_that_are_always_sure_are_believed_as_often_as_they_are_right(
+    said: list[float], share: float, many: int
+) -> None:
+    chance = np.random.default_rng(3)
+    confidence = chance.choice(said, many)
+    right = (chance.random(many) < share).astype(np.float64)
+    curve = fitted(confidence, right)
+    made = curve(confidence)
+    assert made.mean() == pytest.approx(right.mean(), abs=20 / many)
+    off = reliability(made, right)
+    assert off is not None
+    assert off.error < (0.15 if many == 60 else 0.04), "of few the curve stays near 1"
+    assert risen(curve, confidence, right) == pytest.approx([0, 0], abs=1e-6 * many)
+
+
+def risen(curve: Curve, said: np.ndarray, right: np.ndarray) -> list[float]:
+    """How steeply the posterior still rises by slope and by shift: at its top, by neither."""
+    clipped = np.clip(said, 1 - SURE, SURE)
+    left = right - curve(said)
+    slope = float((left * np.log(clipped / (1 - clipped))).sum()) - PRIOR * (curve.slope - 1)
+    return [slope, float(left.sum()) - PRIOR * curve.shift]
+
+
+def test_those_that_are_the_wrong_way_round_tell_nothing_but_how_many_are_right() -> None:
+    """1.0 is never right and 0.0 always: the curve is flat, at the share of 0.3."""
+    said = np.repeat([1.0, 0.0], [700, 300])
+    curve = fitted(said, 1 - said)
+    assert curve.slope == 0
+    assert curve(said) == pytest.approx(np.full(1000, 0.3), abs=0.02)
 
 
 def test_the_figures_by_hand() -> None:
