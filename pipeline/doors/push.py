@@ -59,7 +59,12 @@ def named(repo: str) -> None:
 
 
 def steps(folder: Path, to: Target) -> list[str]:
-    """What `push` would do, in words."""
+    """What `push` would do, in words. UserError: it holds pictures that nobody may publish."""
+    if _page(folder).get("images", {}).get("hydrated"):
+        raise UserError(
+            f"the release {folder} was hydrated: it holds pictures that may not be published; build it anew without them "
+            "(tetrad publish RUN), and push that"
+        )
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
     return [
         f"create the private dataset repository {to.repo}, unless it is there",

@@ -87,11 +87,13 @@ def release(
 
 
 def holds(folder: Path, made: list[Made], plan: Plan | None = None) -> bool:
-    """Whether the folder holds the release of these very tables, unchanged."""
+    """Whether the folder holds the release of these very tables, unchanged: one that was hydrated is another, not to be published."""
     manifest = folder / MANIFEST
     if not manifest.is_file():
         return False
     found = json.loads(manifest.read_text())
+    if found.get("images", {}).get("hydrated"):
+        return False
     return bool(found["inputs"] == _inputs(made, plan or Plan()) and found["files"] == hashes(folder))
 
 

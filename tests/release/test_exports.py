@@ -18,14 +18,16 @@ from PIL import Image as Pillow
 from small import Small, quadruples
 from tiny import tetrad
 
+from pipeline.doors import push
 from pipeline.doors.web.address import Address
 from pipeline.doors.web.download import Downloaded, Web
 from pipeline.doors.web.loop import Loop
 from pipeline.errors import UserError
 from pipeline.pictures.rebuild import rebuilt
 from pipeline.release.exporting import FORMATS, export
-from pipeline.release.folder import Folder
+from pipeline.release.folder import MANIFEST, Folder
 from pipeline.release.hydrate import hydrate
+from pipeline.stages import publish
 
 Cells = dict[str, Any]
 
@@ -241,3 +243,35 @@ def test_stubs_are_filled_with_the_very_pictures_and_checked_by_their_hash(tmp_p
         == "RGB"
     )
     assert [p.name for p in tmp_path.iterdir() if "aside" in p.name] == []
+
+
+def stubbed(folder: Path) -> tuple[Folder, str, bytes]:
+    """A release in which one picture is a stub; what it is called, and what lies at its address."""
+    there = original("1")
+    made = rebuilt(there)
+
+    def changed(name: str, row: Cells) -> Cells:
+        if not (row.get("url") or row.get("image_url") or "").endswith("/1"):
+            return row
+        fetched = {"original_sha256": hashlib.sha256(there).hexdigest()} if name == "Image" else {}
+        return row | {"id" if name == "Image" else "image": made.sha256, "licence": "CC-BY-NC-4.0"} | fetched
+
+    return Small(folder, 4, changed).release("releases/small"), made.sha256, there
+
+
+def test_a_hydrated_release_is_built_anew_before_it_is_published_and_never_pushed(tmp_path: Path) -> None:
+    release, _, there = stubbed(tmp_path)
+    small = Small(tmp_path, 4)
+    plain = small.release("plain")
+    assert publish.holds(plain.path, small.made)
+    page = plain.path / MANIFEST
+    images = plain.manifest["images"] | {"hydrated": 0}
+    page.write_text(json.dumps(plain.manifest | {"images": images}))
+    assert publish.holds(plain.path, small.made), "nothing was filled"
+    page.write_text(json.dumps(plain.manifest | {"images": images | {"hydrated": 1}}))
+    assert not publish.holds(plain.path, small.made)
+
+    assert push.steps(release.path, push.Target("org/name", "v1"))
+    assert hydrate(release, lambda _: there) == {"filled": 1}
+    with pytest.raises(UserError, match="was hydrated: it holds pictures that may not be published"):
+        push.steps(release.path, push.Target("org/name", "v1"))
