@@ -19,15 +19,18 @@ from small import Small, quadruples
 from tiny import tetrad
 
 from pipeline.doors import push
+from pipeline.doors.blobs import Blobs
 from pipeline.doors.web.address import Address
 from pipeline.doors.web.download import Downloaded, Web
 from pipeline.doors.web.loop import Loop
 from pipeline.errors import UserError
+from pipeline.forget import forget
 from pipeline.pictures.rebuild import rebuilt
 from pipeline.release.exporting import FORMATS, export
 from pipeline.release.folder import MANIFEST, Folder
 from pipeline.release.hydrate import hydrate
 from pipeline.stages import publish
+from pipeline.workspace import Workspace
 
 Cells = dict[str, Any]
 
@@ -275,3 +278,21 @@ def test_a_hydrated_release_is_built_anew_before_it_is_published_and_never_pushe
     assert hydrate(release, lambda _: there) == {"filled": 1}
     with pytest.raises(UserError, match="was hydrated: it holds pictures that may not be published"):
         push.steps(release.path, push.Target("org/name", "v1"))
+
+
+def test_what_a_release_was_filled_with_is_forgotten_with_its_picture(tmp_path: Path) -> None:
+    release, name, there = stubbed(tmp_path)
+    hydrate(release, lambda _: there)
+    pictures = release.path.with_name("small.pictures")
+    page = pictures / f"{name}.filled"
+    data = Blobs(pictures).read(page.read_text()) + b"as another Pillow writes it"
+    page.write_text(Blobs(pictures).keep(data))
+    (pictures / f"{'f' * 64}.filled").write_text(page.read_text())
+    before = {p for p in pictures.rglob("*") if p.is_file()}
+    gone = forget(Workspace(tmp_path), name)
+    assert gone.files == 2
+    left = {p for p in pictures.rglob("*") if p.is_file()}
+    assert len(before - left) == 4, "both bytes, and both pages that lead to them"
+    assert not any(p.suffix == ".filled" for p in left)
+    assert not any(data in p.read_bytes() or there in p.read_bytes() for p in left)
+    assert len(left) == 3, "the other pictures are kept"
