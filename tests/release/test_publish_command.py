@@ -10,6 +10,7 @@ import pytest
 from tiny import QUESTIONS, Model, Place, settle_in, tetrad
 
 from pipeline.release.folder import Folder
+from pipeline.release.splits import SHARES
 
 RUN = "tiny-tiny"
 
@@ -60,6 +61,28 @@ def test_a_version_builds_on_another_and_says_so_from_then_on(place: Place) -> N
     assert tetrad("release", "diff", base, release(place).path).out.startswith("v1.0.0 → v2.0.0")
     steps = place("publish", RUN, "--repo", "org/name", "--dry-run").out
     assert "v2.0.0" in steps, "the tag is the version"
+
+
+def test_each_option_holds_by_itself_until_it_is_said_anew_or_taken_back(place: Place) -> None:
+    base, bench = kept(place), place.folder / "bench.txt"
+    bench.write_text(QUESTIONS[1])
+    place("publish", RUN, "--base", base)
+    place("publish", RUN, "--avoid", bench)
+    made = release(place)
+    assert made.manifest["base"]["version"] == "1.0.0", "the base still holds"
+    assert made.manifest["dropped"]["stands in bench"] > 0
+    place("publish", RUN, "--personal", "drop")
+    place("publish", RUN, "--avoid", "none")
+    made = release(place)
+    assert made.manifest["base"]["version"] == "1.0.0"
+    assert "stands in bench" not in made.manifest["dropped"]
+    assert made.manifest["inputs"]["personal"] == "drop"
+    place("publish", RUN, "--base", "none", "--splits", "train=0.5,test=0.5")
+    assert release(place).manifest["base"] is None
+    assert release(place).manifest["splits"]["shares"] == {"train": 0.5, "test": 0.5}
+    place("publish", RUN, "--splits", "none", "--personal", "mask")
+    assert release(place).manifest["splits"]["shares"] == SHARES
+    assert "release is there already" in place("publish", RUN).err
 
 
 def test_a_base_that_is_the_folder_itself_or_none_is_one_line_for_the_user(place: Place) -> None:
