@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.release.parquet import Picture
 
 MANIFEST, REMOVED, FINGERPRINTS = "manifest.json", "removed_ids.txt", "fingerprints.jsonl"
+REMOVED_ROWS = "removed_rows.jsonl"
 _ROWS = 64
 """Rows read at once where their pictures are wanted."""
 
@@ -80,6 +81,12 @@ class Folder:
         path = self.path / REMOVED
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return [(row, version, why) for row, version, why in (line.split("\t", 2) for line in lines)]
+
+    def removed_rows(self) -> list[dict[str, Any]]:
+        """What later versions go by of rows that earlier versions held: id, split, hashes of the picture and of its original, and
+        hashes of what it shared with others. One that was removed before these were kept is not among them."""
+        path = self.path / REMOVED_ROWS
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
 
     def pictured(self, config: str, *splits: str) -> Iterator[dict[str, Any]]:
         """Row after row with its picture (bytes and path, or null) and its `split`, of all splits or some; a few are held at
