@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -246,6 +247,30 @@ def test_stubs_are_filled_with_the_very_pictures_and_checked_by_their_hash(tmp_p
         == "RGB"
     )
     assert [p.name for p in tmp_path.iterdir() if "aside" in p.name] == []
+
+
+def test_what_a_release_names_leads_nowhere_outside_its_folder(tmp_path: Path) -> None:
+    for number, wrong in enumerate(("../../outside", "A" * 64, "f" * 64 + "\n")):
+
+        def named(name: str, row: Cells, wrong: str = wrong) -> Cells:
+            column = {"Image": "id", "Prompt": "image", "Quadruple": "image"}.get(name)
+            own = {column: wrong, "licence": "CC-BY-NC-4.0"} if column and name != "Prompt" else {}
+            return row | own if (row.get("url") or row.get("image_url") or "").endswith("/1") else row
+
+        release = Small(tmp_path / f"{number}", 4, named).release()
+        for use in (lambda r: export(r, "spa-vl", tmp_path / "out" / "new"), lambda r: hydrate(r, lambda _: "nothing")):
+            with pytest.raises(UserError, match="that is no SHA-256"):
+                use(release)
+        assert not list(tmp_path.rglob("outside*"))
+        shutil.rmtree(tmp_path / "out")
+
+    whole = Small(tmp_path / "whole", 4).release()
+    page = whole.path / MANIFEST
+    configs = whole.manifest["configs"]
+    for changed in ({"folder": "../data"}, {"folder": ".."}, {"folder": "/tmp"}, {"splits": {"../train": 1}}):
+        page.write_text(json.dumps(whole.manifest | {"configs": configs | {"kto": configs["kto"] | changed}}))
+        with pytest.raises(UserError, match="names a folder or a split"):
+            Folder(whole.path)
 
 
 def stubbed(folder: Path) -> tuple[Folder, str, bytes]:
