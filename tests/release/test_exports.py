@@ -123,6 +123,22 @@ def test_what_would_be_misread_is_left_out_and_counted(tmp_path: Path) -> None:
     assert counts["train"] + counts["test"] == 5
 
 
+def test_a_text_that_holds_any_token_of_the_format_is_left_out_and_counted(tmp_path: Path) -> None:
+    said = ("<video>", "<audio>", "<bbox>", "<ref-object>", "<imagery>")
+
+    def changed(name: str, row: Cells) -> Cells:
+        number = int(row["id"][2:5]) if name == "Quadruple" and row["id"].endswith("0") else len(said)
+        column = ("question", "chosen", "rejected")[number % 3]
+        return row | {column: f"Look at {said[number]} closely."} if number < len(said) else row
+
+    made = Small(tmp_path, 6, changed).release()
+    for to, tokens in (("llama-factory", said[:2]), ("ms-swift", said[:4]), ("spa-vl", ())):
+        counts = export(made, to, tmp_path / to)
+        left = {f"left out: a text says {token}": 1 for token in tokens}
+        assert {name: n for name, n in counts.items() if name.startswith("left out")} == left
+        assert counts["train"] + counts["test"] == 12 - len(tokens)
+
+
 def test_a_format_that_is_none_and_a_folder_that_is_full_are_one_line_for_the_user(
     release: Folder, tmp_path: Path
 ) -> None:
@@ -267,7 +283,7 @@ def test_what_a_release_names_leads_nowhere_outside_its_folder(tmp_path: Path) -
     whole = Small(tmp_path / "whole", 4).release()
     page = whole.path / MANIFEST
     configs = whole.manifest["configs"]
-    for changed in ({"folder": "../data"}, {"folder": ".."}, {"folder": "/tmp"}, {"splits": {"../train": 1}}):
+    for changed in ({"folder": "../data"}, {"folder": ".."}, {"folder": "/data"}, {"splits": {"../train": 1}}):
         page.write_text(json.dumps(whole.manifest | {"configs": configs | {"kto": configs["kto"] | changed}}))
         with pytest.raises(UserError, match="names a folder or a split"):
             Folder(whole.path)
