@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from pipeline import charts, findings
+from pipeline import PACKAGE
 from pipeline.contests.heard import contest_of
 from pipeline.contests.standing import standings
 from pipeline.doors.blobs import Blobs
@@ -475,9 +475,8 @@ def _inputs(made: list[Made], plan: Plan) -> dict[str, str]:
 
 
 def _code() -> str:
-    """A hash of what writes a release: mended, it writes anew."""
+    """A hash of what writes a release, and of all that decides what is in it: mended, it writes anew."""
     digest = hashlib.sha256()
-    folders = (Path(parquet.__file__).parent, Path(findings.__file__).parent)
-    for path in sorted([Path(__file__), Path(charts.__file__), *(p for folder in folders for p in folder.glob("*.*"))]):
-        digest.update(path.read_bytes())
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.jinja")]):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

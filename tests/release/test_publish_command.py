@@ -1,7 +1,10 @@
 """`tetrad publish`: how a release is to be built is said once, and holds."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,3 +132,38 @@ def test_no_path_of_this_machine_is_in_a_release(place: Place) -> None:
     for path in release(place).path.rglob("*"):
         assert path.is_dir() or str(place.folder).encode() not in path.read_bytes(), path
     assert json.loads((place.workspace / "releases" / f"{RUN}.plan.json").read_text())["base"]
+
+
+BUILT = """
+import sys
+from pathlib import Path
+from small import Small
+from pipeline.stages import publish
+
+small = Small(Path(sys.argv[1]), 2)
+folder = Path(sys.argv[1]) / "release"
+if not folder.is_dir():
+    small.release()
+print(publish.holds(folder, small.made))
+"""
+
+
+@pytest.mark.parametrize("changed", ["licences.py", "release/card.md.jinja"])
+def test_a_release_is_built_anew_when_what_decides_what_is_in_it_is_another(tmp_path: Path, changed: str) -> None:
+    """In a copy of the package: its list of licences, its card."""
+    tests = Path(__file__).parents[1]
+    for name in ("pipeline", "prompts", "taxonomies"):
+        shutil.copytree(tests.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    paths = os.pathsep.join(map(str, (tmp_path, tests, tests / "release")))
+
+    def holds() -> str:
+        command = [sys.executable, "-c", BUILT, tmp_path / "made"]
+        return subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": paths}, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    (tmp_path / "made").mkdir()
+    assert [holds(), holds()] == ["True", "True"]
+    with (tmp_path / "pipeline" / changed).open("a") as file:
+        file.write("\n")
+    assert holds() == "False"
