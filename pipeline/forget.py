@@ -130,7 +130,8 @@ class _Forgetting:
         found |= {(e["original"], e["image"]) for e in _entries(self._folder / "originals" / "rebuilt.jsonl")}
         for table in (t for tables in self._runs.values() for t in tables):
             if "original_sha256" in table.frame.columns:
-                found |= set(table.frame.select("original_sha256", "id").iter_rows())
+                fetched = table.frame.filter(pl.col("original_sha256") != "")  # of others nothing is known
+                found |= set(fetched.select("original_sha256", "id").iter_rows())
         return found
 
     def _named(self, image: str, pairs: set[tuple[str, str]]) -> set[str]:
