@@ -289,8 +289,8 @@ def test_what_a_release_names_leads_nowhere_outside_its_folder(tmp_path: Path) -
             Folder(whole.path)
 
 
-def stubbed(folder: Path) -> tuple[Folder, str, bytes]:
-    """A release in which one picture is a stub; what it is called, and what lies at its address."""
+def stubbed(folder: Path) -> tuple[Small, str, bytes]:
+    """A run in whose release one picture is a stub; what it is called, and what lies at its address."""
     there = original("1")
     made = rebuilt(there)
 
@@ -300,29 +300,26 @@ def stubbed(folder: Path) -> tuple[Folder, str, bytes]:
         fetched = {"original_sha256": hashlib.sha256(there).hexdigest()} if name == "Image" else {}
         return row | {"id" if name == "Image" else "image": made.sha256, "licence": "CC-BY-NC-4.0"} | fetched
 
-    return Small(folder, 4, changed).release("releases/small"), made.sha256, there
+    return Small(folder, 4, changed), made.sha256, there
 
 
 def test_a_hydrated_release_is_built_anew_before_it_is_published_and_never_pushed(tmp_path: Path) -> None:
-    release, _, there = stubbed(tmp_path)
-    small = Small(tmp_path, 4)
-    plain = small.release("plain")
-    assert publish.holds(plain.path, small.made)
-    page = plain.path / MANIFEST
-    images = plain.manifest["images"] | {"hydrated": 0}
-    page.write_text(json.dumps(plain.manifest | {"images": images}))
-    assert publish.holds(plain.path, small.made), "nothing was filled"
-    page.write_text(json.dumps(plain.manifest | {"images": images | {"hydrated": 1}}))
-    assert not publish.holds(plain.path, small.made)
-
-    assert push.steps(release.path, push.Target("org/name", "v1"))
+    small, _, there = stubbed(tmp_path)
+    release, to = small.release(), push.Target("org/name", "v1")
+    assert publish.holds(release.path, small.made)
+    assert push.steps(release.path, to)
+    assert hydrate(release, lambda _: "not found") == {"not found": 1}
+    assert publish.holds(release.path, small.made), "nothing was filled"
     assert hydrate(release, lambda _: there) == {"filled": 1}
+    assert not publish.holds(release.path, small.made)
     with pytest.raises(UserError, match="was hydrated: it holds pictures that may not be published"):
-        push.steps(release.path, push.Target("org/name", "v1"))
+        push.steps(release.path, to)
+    assert push.steps(small.release().path, to)
 
 
 def test_what_a_release_was_filled_with_is_forgotten_with_its_picture(tmp_path: Path) -> None:
-    release, name, there = stubbed(tmp_path)
+    small, name, there = stubbed(tmp_path)
+    release = small.release("releases/small")
     hydrate(release, lambda _: there)
     pictures = release.path.with_name("small.pictures")
     page = pictures / f"{name}.filled"
