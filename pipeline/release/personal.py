@@ -60,7 +60,8 @@ def masked(text: str) -> tuple[str, Counter[str]]:
         for name, sign, pattern, sure in _RULES:
             if sign not in text or not (digits or sign == "@"):  # most texts are done here
                 continue
-            spans = list(_spans(text if sign else text.translate(_TYPESET), pattern, sure))
+            plain = text if sign or text.isascii() else text.translate(_TYPESET)
+            spans = list(_spans(plain, pattern, sure))
             if not spans:
                 continue
             starts = [start for start, _ in spans]
