@@ -130,7 +130,8 @@ class _Forgetting:
         found |= {(e["original"], e["image"]) for e in _entries(self._folder / "originals" / "rebuilt.jsonl")}
         for table in (t for tables in self._runs.values() for t in tables):
             if "original_sha256" in table.frame.columns:
-                found |= set(table.frame.select("original_sha256", "id").iter_rows())
+                fetched = table.frame.filter(pl.col("original_sha256") != "")  # of others nothing is known
+                found |= set(fetched.select("original_sha256", "id").iter_rows())
         return found
 
     def _named(self, image: str, pairs: set[tuple[str, str]]) -> set[str]:
@@ -189,10 +190,22 @@ class _Forgetting:
         for blobs in (self._images, self._originals):
             blobs.sweep()
         files = sum(blobs.discard(h) for blobs in (self._images, self._originals) for h in self._hashes)
+        files += sum(self._hydrated(Blobs(path)) for path in self._folder.glob("releases/*.pictures/"))
         return Forgotten(
             tuple(sorted(self._hashes)), files, sum(int(rows.sum()) for _, rows in every), replies, decisions, tables,
             tuple(path.name for path in releases if path.suffix != ".aside"),
         )  # fmt: skip
+
+    def _hydrated(self, kept: Blobs) -> int:
+        """Purge what a release was filled with, whose bytes may have another name; returns how many pictures."""
+        pages = {page: page.read_text(encoding="utf-8") for page in kept.folder.glob("*.filled")}
+        own = [page for page in pages if page.stem in self._hashes]
+        doomed = self._hashes | {pages[page] for page in own}
+        kept.sweep()
+        gone = sum(kept.discard(name) for name in doomed)
+        for page in sorted((p for p in pages if pages[p] in doomed or p in own), key=lambda p: p in own):
+            page.unlink()  # those that lead to the bytes last
+        return gone
 
     def _replies(self, ids: set[str], texts: set[str]) -> int:
         replies = Replies(self._folder, write=True)

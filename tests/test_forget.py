@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from drawn import picture
 from PIL.PngImagePlugin import PngInfo
-from rows import saying
+from rows import saying, table
 from tiny import Handler, Model, Place, settle_in
 
 from pipeline.doors.decide import Decide
@@ -23,7 +23,7 @@ from pipeline.doors.replies import Replies
 from pipeline.errors import UserError
 from pipeline.forget import Forgotten, forget
 from pipeline.requests import Chat, Message
-from pipeline.tables import Decision
+from pipeline.tables import Decision, Image
 from pipeline.workspace import Workspace
 
 RECIPE = '''
@@ -227,9 +227,9 @@ def test_nothing_of_it_is_left_and_the_run_is_as_if_it_had_never_been_there(
     dropped = pl.read_parquet(place.workspace / "runs" / RUN / "2_images.dropped.parquet")
     assert set(dropped.select("id", "reason").rows()) == {(f"pictures/{key}", "forgotten") for key in TWICE}
     never = tables(made[1])
-    for name, table in tables(place).items():
+    for name, now in tables(place).items():
         if name != "wanted":  # the source lists it still, which may change whose turn it is
-            here, there = (t.drop("revision", strict=False).sort("id") for t in (table, never[name]))
+            here, there = (t.drop("revision", strict=False).sort("id") for t in (now, never[name]))
             assert here.equals(there), name
     assert where(place, sought) == []
 
@@ -305,6 +305,18 @@ def test_it_does_not_come_in_again_from_elsewhere(place: Place, tmp_path: Path) 
     data = (tmp_path / "more" / "scams" / "again.png").read_bytes()
     assert where(place, [data]) == []
     assert hashlib.sha256(data).hexdigest() in (place.workspace / "forgotten.jsonl").read_text()
+
+
+def test_pictures_that_were_never_fetched_are_forgotten_one_by_one(tmp_path: Path) -> None:
+    """They have no original in common: they have none."""
+    run = tmp_path / "runs" / "addresses"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    names = [hashlib.sha256(f"http://pictures.example/{n}".encode()).hexdigest() for n in range(3)]
+    images = table(Image, *({"id": name, "group": name, "original_sha256": "", "width": 0} for name in names))
+    images.write_parquet(run / "1_images.parquet")
+    gone = forget(Workspace(tmp_path), names[0])
+    assert (gone.hashes, gone.rows) == ((names[0],), 1)
 
 
 def test_an_image_that_is_not_there_is_one_line_for_the_user(place: Place) -> None:

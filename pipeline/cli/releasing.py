@@ -28,6 +28,8 @@ from pipeline.workspace import Made, Workspace
 
 Gate = Literal["manual", "auto", "none"]
 Personal = Literal["mask", "drop"]
+NONE = "none"
+"""Said of an option, it takes back what was said of it before. A folder of that name is `./none`."""
 
 
 def publish(
@@ -36,24 +38,27 @@ def publish(
     gate: Annotated[Gate, typer.Option(help="Who is let in there: manual (by hand), auto (at once) or none (no gate).")] = "manual",
     public: Annotated[bool, typer.Option("--public", help="Make it public there, once it is verified and tagged.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done on the Hub.")] = False,
-    base: Annotated[str | None, typer.Option(help="The release that this version builds on: its folder, or its tag on the Hub.")] = None,
-    avoid: Annotated[list[Path] | None, typer.Option(help="A benchmark that nothing may be taken from: a file or folder.")] = None,
-    shares: Annotated[str | None, typer.Option("--splits", help="Such as train=0.8,validation=0.1,test=0.1.")] = None,
+    base: Annotated[str | None, typer.Option(help="The release that this version builds on: its folder, or its tag on the Hub; none: it builds on none.")] = None,
+    avoid: Annotated[list[Path] | None, typer.Option(help="A benchmark that nothing may be taken from: a file or folder; none: forget those said before.")] = None,
+    shares: Annotated[str | None, typer.Option("--splits", help="Such as train=0.8,validation=0.1,test=0.1; none: as by default.")] = None,
     personal: Annotated[Personal | None, typer.Option(help="What becomes of a text with personal data.")] = None,
 ) -> None:  # fmt: skip
     """Build the release folder; with --repo, push it to the Hub: private, gated, verified, tagged. What is said of how to build
-    it holds until it is said anew."""
+    it holds, each option by itself, until it is said anew."""
     from pipeline.doors import push  # the Hub's client takes its time to load
 
     if repo is not None:
         push.named(repo)
-    said = {
-        "base": base and str(_base(Workspace(workspace), base, repo).resolve()),
-        "avoid": [str(p.resolve()) for p in avoid or ()],
-        "shares": shares,
-        "personal": personal,
-    }
-    folder = release(Workspace(workspace), run, said if any(said.values()) else None)
+    said: dict[str, Any] = {}
+    if base:
+        said["base"] = None if base == NONE else str(_base(Workspace(workspace), base, repo).resolve())
+    if avoid:
+        said["avoid"] = [] if [str(p) for p in avoid] == [NONE] else [str(p.resolve()) for p in avoid]
+    if shares:
+        said["shares"] = None if shares == NONE else shares
+    if personal:
+        said["personal"] = personal
+    folder = release(Workspace(workspace), run, said)
     tag = tag or f"v{Folder(folder).version}"
     if repo is None:
         out.print(f"to push it: tetrad publish {run} --repo org/name", highlight=False)
@@ -75,7 +80,7 @@ def _base(workspace: Workspace, base: str, repo: str | None) -> Path:
 
 
 def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None) -> Path:
-    """Build the release folder, unless it is there. `said`: how, from now on; none: as it was said last."""
+    """Build the release folder, unless it is there. `said`: how, from now on; what it does not name: as it was said last."""
     made = workspace.made(name)
     folder = workspace.folder / "releases" / name
     if workspace.private(name):
@@ -85,9 +90,9 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
     _unflagged(workspace, name)
     catalogue().releasable(publishing.models([pl.scan_parquet(workspace.path(name, m)) for m in made]))
     remembered = folder.with_name(f"{name}.plan.json")
-    if said is None:
-        said = json.loads(remembered.read_text(encoding="utf-8")) if remembered.is_file() else {}
-    plan = replace(_plan(said, folder), told=_told(workspace, name, made))
+    last = json.loads(remembered.read_text(encoding="utf-8")) if remembered.is_file() else {}
+    holding = last | (said or {})
+    plan = replace(_plan(holding, folder), told=_told(workspace, name, made))
     new = not publishing.holds(folder, made, plan)
     if new:
         tables = {m.name: workspace.table(name, m) for m in made}
@@ -99,9 +104,9 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
             tables, made=made, images=Blobs(workspace.folder / "images"), folder=folder, name=name, plan=plan,
             forgotten=frozenset(ForgottenImages(workspace.folder)), dropped={i: why for table in workspace.dropped(name) for i, why in table.select("id", "reason").iter_rows()},
         )  # fmt: skip
-    if any(said.values()):
+    if holding != last:
         with whole(remembered) as file:
-            file.write(json.dumps(said).encode())
+            file.write(json.dumps(holding).encode())
     version = Folder(folder).version
     err.print(
         f"release {'built' if new else 'is there already'}: {folder} (v{version})", highlight=False, soft_wrap=True

@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +59,12 @@ def named(repo: str) -> None:
 
 
 def steps(folder: Path, to: Target) -> list[str]:
-    """What `push` would do, in words."""
+    """What `push` would do, in words. UserError: it holds pictures that nobody may publish."""
+    if _page(folder).get("images", {}).get("hydrated"):
+        raise UserError(
+            f"the release {folder} was hydrated: it holds pictures that may not be published; build it anew without them "
+            "(tetrad publish RUN), and push that"
+        )
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
     return [
         f"create the private dataset repository {to.repo}, unless it is there",
@@ -108,6 +113,8 @@ def _push(hub: "_Hub", folder: Path, to: Target) -> Iterator[str]:
         raise UserError(
             f"{to.repo} is public, and holds no release yet: make it private first, or choose another --repo"
         )
+    if not there.is_whole:
+        there.check_version({name for t in refs.tags for name in (t.name, t.target_commit)})
     yield from there.warnings()
     commit = there.commit if there.is_whole else _upload(hub.api, folder, to, there)
     yield f"{next(words)}: {commit}"
@@ -152,17 +159,43 @@ class There:
     def released(self) -> dict[str, str]:
         """The files of the release that is there: path → SHA-256. Empty: there is none, or it is of another dataset, which
         this one does not build on."""
+        files, page = self._theirs
+        return files if self._builds_on or page.get("name") == _page(self._folder).get("name") else {}
+
+    @cached_property
+    def _theirs(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """The release that is there: the files and the page of its manifest; empty: there is none."""
         if MANIFEST not in self._files:
-            return {}
+            return {}, {}
         with tempfile.TemporaryDirectory() as aside:
             self._get(MANIFEST, aside)
             try:
-                files, theirs = _manifest(Path(aside)), _page(Path(aside))
+                return _manifest(Path(aside)), _page(Path(aside))
             except (ValueError, KeyError, TypeError):
-                return {}
-        ours = _page(self._folder)
-        builds_on = (ours.get("base") or {}).get("manifest") == files[MANIFEST]
-        return files if builds_on or theirs.get("name") == ours.get("name") else {}
+                return {}, {}
+
+    @property
+    def _builds_on(self) -> bool:
+        """Whether ours was built on the very release that is there."""
+        base = (_page(self._folder).get("base") or {}).get("manifest")
+        return base is not None and base == self._theirs[0].get(MANIFEST)
+
+    def check_version(self, tags: Set[str]) -> None:
+        """UserError: ours would go over a later version, or over another of the same number that is tagged, and does not
+        build on it. `tags`: their names, and the commits that they mark."""
+        files, page = self._theirs
+        theirs, ours = _version(page), _version(_page(self._folder))
+        if not self.released or self._builds_on or files[MANIFEST] == self._ours[MANIFEST]:
+            return
+        if not theirs or not ours or ours > theirs:
+            return
+        number = page["version"]
+        if ours == theirs and not tags & {self.commit, f"v{number}"}:
+            return  # its push was never finished
+        raise UserError(
+            f"{self._repo} holds v{number}, and this is v{_page(self._folder)['version']}, which does not build on it: build on "
+            f"it (tetrad publish RUN --base v{number} --repo {self._repo}), or choose another --repo"
+        )
 
     def _get(self, path: str, aside: str) -> Path:
         return Path(self._api.hf_hub_download(self._repo, path, repo_type=TYPE, revision=self.commit, local_dir=aside))
@@ -242,6 +275,12 @@ def _manifest(folder: Path) -> dict[str, str]:
 def _page(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     return found
+
+
+def _version(page: dict[str, Any]) -> tuple[int, ...]:
+    """Its numbers, in order; none: it says none."""
+    found = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", str(page.get("version")))
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def _sha256(path: Path) -> str:

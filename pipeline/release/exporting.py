@@ -16,8 +16,8 @@ class Format(Protocol):
     """A module of `exports`."""
 
     ENDING: str
-    TOKEN: str
-    """What stands for a picture in the format's texts: a text of ours that holds it would be misread."""
+    TOKENS: tuple[str, ...]
+    """What stands for a picture in the format's texts, and for other things: a text of ours that holds one would be misread."""
 
     def row(self, quadruple: dict[str, Any], picture: str | None) -> dict[str, Any]:
         """What the format has of a row."""
@@ -58,8 +58,9 @@ def _rows(rows: Iterator[dict[str, Any]], form: Format, folder: Path, counts: Co
         if row[NAMED_BY] and not picture:
             counts["left out: its picture is not in the release (tetrad release hydrate)"] += 1
             continue
-        if any(form.TOKEN in row[text] for text in ("question", "chosen", "rejected")):
-            counts[f"left out: a text says {form.TOKEN}"] += 1
+        texts = [row[text] for text in ("question", "chosen", "rejected")]
+        if said := next((token for token in form.TOKENS if any(token in text for text in texts)), None):
+            counts[f"left out: a text says {said}"] += 1
             continue
         path = None
         if picture:

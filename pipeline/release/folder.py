@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,17 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.release.parquet import Picture
+from pipeline.release.parquet import NAMED_BY, Picture
 
 MANIFEST, REMOVED, FINGERPRINTS = "manifest.json", "removed_ids.txt", "fingerprints.jsonl"
+REMOVED_ROWS = "removed_rows.jsonl"
+_SHA256 = r"\A[0-9a-f]{64}\z"
 _ROWS = 64
 """Rows read at once where their pictures are wanted."""
 
 
 class Folder:
-    """A release on this machine. UserError: it is none."""
+    """A release on this machine, made by whomever: what it names leads nowhere else. UserError: it is none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,6 +31,13 @@ class Folder:
         self.manifest: dict[str, Any] = json.loads(page.read_text(encoding="utf-8"))
         if "version" not in self.manifest:
             raise UserError(f"the release {path} says no version: it is of an older format; build it anew")
+        for about in self.manifest.get("configs", {}).values():
+            wrong = [about["folder"]] * (not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", about["folder"]))
+            wrong += [split for split in about["splits"] if not (split.isascii() and split.isidentifier())]
+            if wrong:
+                raise UserError(
+                    f"the release {path} names a folder or a split {wrong[0]!r}: no release of Tetrad's does"
+                )
 
     @property
     def version(self) -> str:
@@ -64,7 +74,13 @@ class Folder:
         for split, path in self.files(config):
             light = pl.scan_parquet(path).drop("image", "images", strict=False)
             parts.append(light.with_columns(split=pl.lit(split)).collect())
+            self._check(parts[-1].get_column(NAMED_BY, default=pl.Series([None], dtype=pl.String)))
         return pl.concat(parts)
+
+    def _check(self, pictures: pl.Series) -> None:
+        """UserError: a picture's name is no SHA-256. Files are named by it: it may lead nowhere else."""
+        if wrong := pictures.filter(~pictures.str.contains(_SHA256)).drop_nulls().to_list():
+            raise UserError(f"the release {self.path} names a picture {wrong[0]!r}: that is no SHA-256")
 
     def fingerprints(self) -> dict[str, str]:
         """Picture to its perceptual hash, of those that have one."""
@@ -81,6 +97,12 @@ class Folder:
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return [(row, version, why) for row, version, why in (line.split("\t", 2) for line in lines)]
 
+    def removed_rows(self) -> list[dict[str, Any]]:
+        """What later versions go by of rows that earlier versions held: id, split, hashes of the picture and of its original, and
+        hashes of what it shared with others. One that was removed before these were kept is not among them."""
+        path = self.path / REMOVED_ROWS
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+
     def pictured(self, config: str, *splits: str) -> Iterator[dict[str, Any]]:
         """Row after row with its picture (bytes and path, or null) and its `split`, of all splits or some; a few are held at
         once."""
@@ -89,6 +111,8 @@ class Folder:
                 continue
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(_ROWS):
+                    if NAMED_BY in batch.schema.names:
+                        self._check(pl.Series(batch.column(NAMED_BY).to_pylist(), dtype=pl.String))
                     yield from ({**row, "split": split} for row in batch.to_pylist())
 
 

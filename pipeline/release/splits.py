@@ -1,8 +1,8 @@
 """Which rows are for training and which for testing: by a hash of their group, so that what is alike stays together.
 
 A group is all rows that share a picture or a near-duplicate of it, the page that shows it, the prompt, or the question that
-theirs was made from. A row that was published stays where it was; a new one goes where its group is, and one that would join
-groups of two splits is left out.
+theirs was made from. A row that was published stays where it was, also if it was removed and comes back; a new one goes where its
+group is, and one that would join groups of two splits is left out.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ class Splits:
     of: Mapping[str, str]
     """Row to split."""
     linking: frozenset[str]
-    """New rows that would join groups of two splits."""
+    """Rows that would join groups of two splits, and are not published."""
     salt: int
     groups: int
     off: tuple[Off, ...]
@@ -102,14 +102,15 @@ class _Groups:
 
 
 def assigned(
-    rows: Iterable[Row], known: Mapping[str, str] | None = None, *, shares: Mapping[str, float] = SHARES, salt: int | None = None
+    rows: Iterable[Row], known: Mapping[str, str] | None = None, once: Mapping[str, str] | None = None, *,
+    shares: Mapping[str, float] = SHARES, salt: int | None = None,
 ) -> Splits:  # fmt: skip
-    """A split for each row. `known`: rows to the splits in which they are published, with the salt of that version.
-    UserError: published rows of one group stand in two splits."""
-    known = known or {}
-    rows = sorted(rows, key=lambda row: (row.id not in known, row.id))
+    """A split for each row. `known`: rows to the splits in which they are published, with the salt of that version; `once`:
+    likewise of rows that were published, and removed. UserError: published rows of one group stand in two splits."""
+    known, once = known or {}, once or {}
+    rows = sorted(rows, key=lambda row: (row.id not in known, row.id not in once, row.id))
     groups = _Groups()
-    linking = frozenset(row.id for row in rows if not _joined(groups, row, known.get(row.id)))
+    linking = frozenset(row.id for row in rows if not _joined(groups, row, known.get(row.id), once.get(row.id)))
     kept = [row for row in rows if row.id not in linking]
     own = {row.id: groups.of(row.keys[0]) for row in kept}
     classes: dict[str, set[str]] = defaultdict(set)
@@ -130,9 +131,11 @@ def assigned(
     return best
 
 
-def _joined(groups: _Groups, row: Row, own: str | None) -> bool:
-    """Take a row into the groups of its keys; not a new one that would join two splits. `own`: the split it is published in."""
-    found = groups.splits(row.keys) | ({own} if own else set())
+def _joined(groups: _Groups, row: Row, own: str | None, once: str | None) -> bool:
+    """Take a row into the groups of its keys; not one that would join two splits. `own`: the split it is published in; `once`: the
+    one it was in before it was removed."""
+    split = own or once
+    found = groups.splits(row.keys) | ({split} if split else set())
     if len(found) > 1 and own:
         raise UserError(
             f"the published row {row.id} is in {own}, but shares a picture, page or question with rows in "
@@ -141,8 +144,8 @@ def _joined(groups: _Groups, row: Row, own: str | None) -> bool:
     if len(found) > 1:
         return False
     name = groups.join(row.keys)
-    if own:
-        groups.split[name] = own
+    if split:
+        groups.split[name] = split
     return True
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from pipeline import charts, findings
+from pipeline import PACKAGE
 from pipeline.contests.heard import contest_of
 from pipeline.contests.standing import standings
 from pipeline.doors.blobs import Blobs
@@ -22,7 +22,7 @@ from pipeline.licences import ALLOWED
 from pipeline.pictures.groups import groups
 from pipeline.release import about, card, configs, parquet, personal, splits, versions
 from pipeline.release.bare import bare
-from pipeline.release.folder import FINGERPRINTS, MANIFEST, REMOVED, Folder, hashes
+from pipeline.release.folder import FINGERPRINTS, MANIFEST, REMOVED, REMOVED_ROWS, Folder, hashes
 from pipeline.release.parquet import NAMED_BY
 from pipeline.release.rows import Published, Responded
 from pipeline.release.told import Told
@@ -87,11 +87,13 @@ def release(
 
 
 def holds(folder: Path, made: list[Made], plan: Plan | None = None) -> bool:
-    """Whether the folder holds the release of these very tables, unchanged."""
+    """Whether the folder holds the release of these very tables, unchanged: one that was hydrated is another, not to be published."""
     manifest = folder / MANIFEST
     if not manifest.is_file():
         return False
     found = json.loads(manifest.read_text())
+    if found.get("images", {}).get("hydrated"):
+        return False
     return bool(found["inputs"] == _inputs(made, plan or Plan()) and found["files"] == hashes(folder))
 
 
@@ -119,12 +121,16 @@ class _Release:
         self._why = dropped
         self._base = Folder(plan.base) if plan.base else None
         self._before = self._base.rows("quadruples") if self._base else None
+        self._earlier = self._base.removed_rows() if self._base else []
         self._left_out: list[Dropped] = []
         self._masked: Counter[str] = Counter()
         known = set(self._base.manifest["forgotten"]) if self._base else set()
-        here = set() if self._before is None else set(self._before[NAMED_BY].drop_nulls()) & set(forgotten)
+        held = {(row[NAMED_BY], row["original_sha256"]) for row in self._earlier}
+        if self._before is not None:
+            held |= set(self._before.select(NAMED_BY, "original_sha256").iter_rows())
+        here = {sha256 for both in held if not forgotten.isdisjoint(both) for sha256 in both if sha256}
         self._forgotten = frozenset(known | here)
-        """Pictures of earlier versions that no later one may hold."""
+        """Pictures of earlier versions, and their originals, that no later one may hold."""
         self._rows = self._clean(self._published(forgotten))
 
     def _table(self, row: type[Row], *names: str) -> pl.DataFrame:
@@ -161,10 +167,9 @@ class _Release:
             row["image"]: row for row in rows.unique("image", keep="first").drop_nulls("image").iter_rows(named=True)
         }
         gone = {row for row, _, why in (self._base.removals() if self._base else ()) if why == FORGOTTEN}
-        barred = pl.col(NAMED_BY).is_in(sorted(set(forgotten) | self._forgotten)) | pl.col("id").is_in(sorted(gone))
-        return self._without(rows, barred.fill_null(value=False), FORGOTTEN).select(
-            name for name in Published.model_fields if name != "image"
-        )
+        names = sorted(set(forgotten) | self._forgotten)
+        barred = _names(names) | pl.col("id").is_in(sorted(gone))
+        return self._without(rows, barred, FORGOTTEN).select(name for name in Published.model_fields if name != "image")
 
     def _quadruples(self) -> pl.DataFrame:
         names = [m.name for m in self._made if m.row == "Quadruple" and m.name in self._tables]
@@ -228,6 +233,8 @@ class _Release:
         removed = self._removed(changed, version)
         if removed:
             (folder / REMOVED).write_text("".join("\t".join(line) + "\n" for line in removed), encoding="utf-8")
+        if kept := self._removed_rows():
+            _lines(folder / REMOVED_ROWS, kept)
         entry = versions.entry(version, changed)
         left_out = frame(self._left_out, Dropped)
         manifest = {
@@ -263,7 +270,14 @@ class _Release:
         ]
         known = dict(before.select("id", "split").iter_rows()) if before is not None else {}
         salt = self._base.manifest["splits"]["salt"] if self._base else None
-        found = splits.assigned(rows, known, shares=self._plan.shares, salt=salt)
+        here, named = {row.id for row in rows}, {_digest(key): key for row in rows for key in row.keys}
+        rows += [
+            splits.Row(row["id"], tuple(named.get(key, key) for key in row["keys"]))
+            for row in self._earlier
+            if row["id"] not in here
+        ]
+        once = {row["id"]: row["split"] for row in self._earlier}
+        found = splits.assigned(rows, known, once, shares=self._plan.shares, salt=salt)
         self._rows = self._without(self._rows, pl.col("id").is_in(sorted(found.linking)), "would link two splits")
         return found
 
@@ -299,7 +313,8 @@ class _Release:
         for row in before.join(self._rows, on="id", how="anti").iter_rows(named=True):
             ids = (row[c] for c in ("preference_id", "chosen_id", "rejected_id", "prompt_id", NAMED_BY))
             known = here.get(row["id"]) or next((self._why[i] for i in ids if i in self._why), None)
-            found[row["id"]] = FORGOTTEN if row[NAMED_BY] in self._forgotten else known or "the run makes it no more"
+            forgotten = not self._forgotten.isdisjoint((row[NAMED_BY], row["original_sha256"]))
+            found[row["id"]] = FORGOTTEN if forgotten else known or "the run makes it no more"
         return found
 
     def _removed(self, changed: pl.DataFrame, version: str) -> list[tuple[str, str, str]]:
@@ -308,6 +323,18 @@ class _Release:
         back = set(self._rows["id"])
         now = changed.filter(pl.col("change") == "removed").select("id", pl.lit(version), "reason").rows()
         return sorted([line for line in earlier if line[0] not in back] + now)
+
+    def _removed_rows(self) -> list[dict[str, Any]]:
+        """Of the same rows, what keeps each in its split and a forgotten picture away, also when it comes back."""
+        back = set(self._rows["id"])
+        found = [row for row in self._earlier if row["id"] not in back]
+        if self._before is not None:
+            found += [
+                {"id": row["id"], "split": row["split"], NAMED_BY: row[NAMED_BY], "original_sha256": row["original_sha256"],
+                 "keys": sorted(set(map(_digest, _keys(row, {}))))}
+                for row in self._before.iter_rows(named=True) if row["id"] not in back
+            ]  # fmt: skip
+        return sorted(found, key=lambda row: str(row["id"]))
 
     def _pictures(self, rows: pl.DataFrame) -> dict[str, Path]:
         """The pictures that may be published, each found whole and without metadata. UserError: one that should be kept is gone."""
@@ -418,6 +445,16 @@ def _keys(row: Mapping[str, Any], alike: Mapping[str, str]) -> Iterable[str]:
         yield f"image {alike[row[NAMED_BY]]}"
 
 
+def _digest(key: str) -> str:
+    """By which a key is known again, and says nothing more."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _names(pictures: list[str]) -> pl.Expr:
+    """Whether a row shows one of these, named by its own hash or its original's."""
+    return pl.any_horizontal(pl.col(NAMED_BY, "original_sha256").is_in(pictures).fill_null(value=False))
+
+
 def _written(folder: Path, config: Mapping[str, Any]) -> pl.DataFrame:
     """What splits go by, read from the files."""
     return pl.concat(
@@ -438,9 +475,8 @@ def _inputs(made: list[Made], plan: Plan) -> dict[str, str]:
 
 
 def _code() -> str:
-    """A hash of what writes a release: mended, it writes anew."""
+    """A hash of what writes a release, and of all that decides what is in it: mended, it writes anew."""
     digest = hashlib.sha256()
-    folders = (Path(parquet.__file__).parent, Path(findings.__file__).parent)
-    for path in sorted([Path(__file__), Path(charts.__file__), *(p for folder in folders for p in folder.glob("*.*"))]):
-        digest.update(path.read_bytes())
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.jinja")]):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

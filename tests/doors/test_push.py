@@ -494,6 +494,31 @@ def test_an_older_release_pushed_again_does_not_go_over_a_newer_one(
     assert (repo.head, repo.tags["v2"], repo.gated, repo.private) == (newest, newest, "auto", False)
 
 
+def test_a_lower_or_equal_version_goes_over_no_higher_one_unless_it_builds_on_it(
+    python: Python, hub: Hub, tmp_path: Path
+) -> None:
+    """As numbers: 1.10.0 is the higher one."""
+
+    def version(name: str, **manifest: object) -> Path:
+        return written(tmp_path / name, FILES | {TOLD: f"{CARD}{name}\n"}, **manifest)
+
+    tenth = version("tenth", version="1.10.0")
+    python(PUSH, tenth, "org/tiny@v1.10.0")
+    repo = hub.repos[REPO]
+    head, before = repo.head, len(repo.commits)
+    for name, number in (("ninth", "1.9.0"), ("again", "1.10.0")):
+        line = complaint(python(PUSH, version(name, version=number), "org/tiny@other"))
+        assert f"org/tiny holds v1.10.0, and this is v{number}, which does not build on it" in line
+    assert (repo.head, len(repo.commits), repo.tags) == (head, before, {"v1.10.0": head})
+    base = {"version": "1.10.0", "manifest": hashlib.sha256((tenth / MANIFEST).read_bytes()).hexdigest()}
+    assert complaints(python(PUSH, version("fork", version="1.0.0", base=base), "org/tiny@fork")) == []
+    assert complaints(python(PUSH, version("eleventh", version="1.11.0"), "org/tiny@v1.11.0")) == []
+    repo.tags.pop("v1.11.0")
+    assert complaints(python(PUSH, version("mended", version="1.11.0"), "org/tiny@v1.11.0")) == [], (
+        "it was never tagged"
+    )
+
+
 def test_what_a_newer_release_lacks_is_taken_away_and_said(
     python: Python, hub: Hub, release: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,14 +19,19 @@ from PIL import Image as Pillow
 from small import Small, quadruples
 from tiny import tetrad
 
+from pipeline.doors import push
+from pipeline.doors.blobs import Blobs
 from pipeline.doors.web.address import Address
 from pipeline.doors.web.download import Downloaded, Web
 from pipeline.doors.web.loop import Loop
 from pipeline.errors import UserError
+from pipeline.forget import forget
 from pipeline.pictures.rebuild import rebuilt
 from pipeline.release.exporting import FORMATS, export
-from pipeline.release.folder import Folder
+from pipeline.release.folder import MANIFEST, Folder
 from pipeline.release.hydrate import hydrate
+from pipeline.stages import publish
+from pipeline.workspace import Workspace
 
 Cells = dict[str, Any]
 
@@ -115,6 +121,22 @@ def test_what_would_be_misread_is_left_out_and_counted(tmp_path: Path) -> None:
     assert counts["left out: a text says <image>"] == 1
     assert counts["left out: its picture is not in the release (tetrad release hydrate)"] == 2
     assert counts["train"] + counts["test"] == 5
+
+
+def test_a_text_that_holds_any_token_of_the_format_is_left_out_and_counted(tmp_path: Path) -> None:
+    said = ("<video>", "<audio>", "<bbox>", "<ref-object>", "<imagery>")
+
+    def changed(name: str, row: Cells) -> Cells:
+        number = int(row["id"][2:5]) if name == "Quadruple" and row["id"].endswith("0") else len(said)
+        column = ("question", "chosen", "rejected")[number % 3]
+        return row | {column: f"Look at {said[number]} closely."} if number < len(said) else row
+
+    made = Small(tmp_path, 6, changed).release()
+    for to, tokens in (("llama-factory", said[:2]), ("ms-swift", said[:4]), ("spa-vl", ())):
+        counts = export(made, to, tmp_path / to)
+        left = {f"left out: a text says {token}": 1 for token in tokens}
+        assert {name: n for name, n in counts.items() if name.startswith("left out")} == left
+        assert counts["train"] + counts["test"] == 12 - len(tokens)
 
 
 def test_a_format_that_is_none_and_a_folder_that_is_full_are_one_line_for_the_user(
@@ -241,3 +263,74 @@ def test_stubs_are_filled_with_the_very_pictures_and_checked_by_their_hash(tmp_p
         == "RGB"
     )
     assert [p.name for p in tmp_path.iterdir() if "aside" in p.name] == []
+
+
+def test_what_a_release_names_leads_nowhere_outside_its_folder(tmp_path: Path) -> None:
+    for number, wrong in enumerate(("../../outside", "A" * 64, "f" * 64 + "\n")):
+
+        def named(name: str, row: Cells, wrong: str = wrong) -> Cells:
+            column = {"Image": "id", "Prompt": "image", "Quadruple": "image"}.get(name)
+            own = {column: wrong, "licence": "CC-BY-NC-4.0"} if column and name != "Prompt" else {}
+            return row | own if (row.get("url") or row.get("image_url") or "").endswith("/1") else row
+
+        release = Small(tmp_path / f"{number}", 4, named).release()
+        for use in (lambda r: export(r, "spa-vl", tmp_path / "out" / "new"), lambda r: hydrate(r, lambda _: "nothing")):
+            with pytest.raises(UserError, match="that is no SHA-256"):
+                use(release)
+        assert not list(tmp_path.rglob("outside*"))
+        shutil.rmtree(tmp_path / "out")
+
+    whole = Small(tmp_path / "whole", 4).release()
+    page = whole.path / MANIFEST
+    configs = whole.manifest["configs"]
+    for changed in ({"folder": "../data"}, {"folder": ".."}, {"folder": "/data"}, {"splits": {"../train": 1}}):
+        page.write_text(json.dumps(whole.manifest | {"configs": configs | {"kto": configs["kto"] | changed}}))
+        with pytest.raises(UserError, match="names a folder or a split"):
+            Folder(whole.path)
+
+
+def stubbed(folder: Path) -> tuple[Small, str, bytes]:
+    """A run in whose release one picture is a stub; what it is called, and what lies at its address."""
+    there = original("1")
+    made = rebuilt(there)
+
+    def changed(name: str, row: Cells) -> Cells:
+        if not (row.get("url") or row.get("image_url") or "").endswith("/1"):
+            return row
+        fetched = {"original_sha256": hashlib.sha256(there).hexdigest()} if name == "Image" else {}
+        return row | {"id" if name == "Image" else "image": made.sha256, "licence": "CC-BY-NC-4.0"} | fetched
+
+    return Small(folder, 4, changed), made.sha256, there
+
+
+def test_a_hydrated_release_is_built_anew_before_it_is_published_and_never_pushed(tmp_path: Path) -> None:
+    small, _, there = stubbed(tmp_path)
+    release, to = small.release(), push.Target("org/name", "v1")
+    assert publish.holds(release.path, small.made)
+    assert push.steps(release.path, to)
+    assert hydrate(release, lambda _: "not found") == {"not found": 1}
+    assert publish.holds(release.path, small.made), "nothing was filled"
+    assert hydrate(release, lambda _: there) == {"filled": 1}
+    assert not publish.holds(release.path, small.made)
+    with pytest.raises(UserError, match="was hydrated: it holds pictures that may not be published"):
+        push.steps(release.path, to)
+    assert push.steps(small.release().path, to)
+
+
+def test_what_a_release_was_filled_with_is_forgotten_with_its_picture(tmp_path: Path) -> None:
+    small, name, there = stubbed(tmp_path)
+    release = small.release("releases/small")
+    hydrate(release, lambda _: there)
+    pictures = release.path.with_name("small.pictures")
+    page = pictures / f"{name}.filled"
+    data = Blobs(pictures).read(page.read_text()) + b"as another Pillow writes it"
+    page.write_text(Blobs(pictures).keep(data))
+    (pictures / f"{'f' * 64}.filled").write_text(page.read_text())
+    before = {p for p in pictures.rglob("*") if p.is_file()}
+    gone = forget(Workspace(tmp_path), name)
+    assert gone.files == 2
+    left = {p for p in pictures.rglob("*") if p.is_file()}
+    assert len(before - left) == 4, "both bytes, and both pages that lead to them"
+    assert not any(p.suffix == ".filled" for p in left)
+    assert not any(data in p.read_bytes() or there in p.read_bytes() for p in left)
+    assert len(left) == 3, "the other pictures are kept"

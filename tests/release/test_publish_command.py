@@ -1,7 +1,10 @@
 """`tetrad publish`: how a release is to be built is said once, and holds."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from tiny import QUESTIONS, Model, Place, settle_in, tetrad
 
 from pipeline.release.folder import Folder
+from pipeline.release.splits import SHARES
 
 RUN = "tiny-tiny"
 
@@ -62,6 +66,28 @@ def test_a_version_builds_on_another_and_says_so_from_then_on(place: Place) -> N
     assert "v2.0.0" in steps, "the tag is the version"
 
 
+def test_each_option_holds_by_itself_until_it_is_said_anew_or_taken_back(place: Place) -> None:
+    base, bench = kept(place), place.folder / "bench.txt"
+    bench.write_text(QUESTIONS[1])
+    place("publish", RUN, "--base", base)
+    place("publish", RUN, "--avoid", bench)
+    made = release(place)
+    assert made.manifest["base"]["version"] == "1.0.0", "the base still holds"
+    assert made.manifest["dropped"]["stands in bench"] > 0
+    place("publish", RUN, "--personal", "drop")
+    place("publish", RUN, "--avoid", "none")
+    made = release(place)
+    assert made.manifest["base"]["version"] == "1.0.0"
+    assert "stands in bench" not in made.manifest["dropped"]
+    assert made.manifest["inputs"]["personal"] == "drop"
+    place("publish", RUN, "--base", "none", "--splits", "train=0.5,test=0.5")
+    assert release(place).manifest["base"] is None
+    assert release(place).manifest["splits"]["shares"] == {"train": 0.5, "test": 0.5}
+    place("publish", RUN, "--splits", "none", "--personal", "mask")
+    assert release(place).manifest["splits"]["shares"] == SHARES
+    assert "release is there already" in place("publish", RUN).err
+
+
 def test_a_base_that_is_the_folder_itself_or_none_is_one_line_for_the_user(place: Place) -> None:
     for base, why in ((release(place).path, "is the folder that is written"), (place.folder, "is no release")):
         done = tetrad("publish", RUN, "--base", base, "--workspace", place.workspace)
@@ -106,3 +132,38 @@ def test_no_path_of_this_machine_is_in_a_release(place: Place) -> None:
     for path in release(place).path.rglob("*"):
         assert path.is_dir() or str(place.folder).encode() not in path.read_bytes(), path
     assert json.loads((place.workspace / "releases" / f"{RUN}.plan.json").read_text())["base"]
+
+
+BUILT = """
+import sys
+from pathlib import Path
+from small import Small
+from pipeline.stages import publish
+
+small = Small(Path(sys.argv[1]), 2)
+folder = Path(sys.argv[1]) / "release"
+if not folder.is_dir():
+    small.release()
+print(publish.holds(folder, small.made))
+"""
+
+
+@pytest.mark.parametrize("changed", ["licences.py", "release/card.md.jinja"])
+def test_a_release_is_built_anew_when_what_decides_what_is_in_it_is_another(tmp_path: Path, changed: str) -> None:
+    """In a copy of the package: its list of licences, its card."""
+    tests = Path(__file__).parents[1]
+    for name in ("pipeline", "prompts", "taxonomies"):
+        shutil.copytree(tests.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    paths = os.pathsep.join(map(str, (tmp_path, tests, tests / "release")))
+
+    def holds() -> str:
+        command = [sys.executable, "-c", BUILT, tmp_path / "made"]
+        return subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": paths}, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    (tmp_path / "made").mkdir()
+    assert [holds(), holds()] == ["True", "True"]
+    with (tmp_path / "pipeline" / changed).open("a") as file:
+        file.write("\n")
+    assert holds() == "False"

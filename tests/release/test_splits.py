@@ -61,6 +61,13 @@ def test_a_new_row_goes_where_its_group_is() -> None:
     assert found.linking == {"f"}
 
 
+def test_a_row_that_was_removed_keeps_its_split_and_its_groups_and_one_that_no_longer_fits_is_left_out() -> None:
+    rows = [Row("a", ("x",)), Row("b", ("y",)), Row("c", ("y", "z")), Row("d", ("x",))]
+    found = assigned(rows, {"a": "train"}, {"b": "test", "d": "test"})
+    assert dict(found.of) == {"a": "train", "b": "test", "c": "test"}
+    assert found.linking == {"d"}
+
+
 def test_published_rows_of_one_group_in_two_splits_are_one_line_for_the_user() -> None:
     with pytest.raises(UserError, match=r"the published row b is in test, but shares .* with rows in train"):
         assigned([Row("a", ("x",)), Row("b", ("x",))], {"a": "train", "b": "test"})

@@ -98,12 +98,69 @@ def test_what_was_forgotten_stays_away_from_every_later_version(small: Small, fi
     second = next_to(first, tmp_path / "2", forgotten={image})
     assert second.version == "2.0.0"
     assert second.removed() == {"qp0000": "forgotten", "qp0001": "forgotten"}
-    assert second.manifest["forgotten"] == [image]
+    assert second.manifest["forgotten"] == sorted([image, small.tables["images"]["original_sha256"][0]])
     third = Small(tmp_path / "3", 21).release("third", base=second.path)
     assert third.version == "2.1.0", "another workspace, which never heard of it"
     assert third.manifest["dropped"] == {"forgotten": 2}
     assert image not in set(third.rows("quadruples")["image_sha256"])
     assert third.removed() == second.removed()
+
+
+def test_a_picture_that_only_an_earlier_version_held_is_kept_from_every_later_one(
+    small: Small, first: Folder, tmp_path: Path
+) -> None:
+    image, original = small.tables["images"].row(0, named=True)["id"], small.tables["images"]["original_sha256"][0]
+    second = next_to(first, tmp_path / "2", change=without("qp0000", "qp0001"))
+    third = Small(tmp_path / "3", 20, without("qp0000", "qp0001")).release(
+        "third", base=second.path, forgotten={original}
+    )
+    assert third.manifest["forgotten"] == sorted([image, original])
+    fourth = Small(tmp_path / "4", 20).release("fourth", base=third.path)
+    assert fourth.manifest["dropped"] == {"forgotten": 2}, "another workspace, which never heard of it"
+
+
+def test_a_forgotten_picture_that_is_encoded_otherwise_is_known_by_its_original(
+    small: Small, first: Folder, tmp_path: Path
+) -> None:
+    """By another Pillow, say, in another workspace."""
+    image = small.tables["images"]["id"][0]
+    second = next_to(first, tmp_path / "2", forgotten={image})
+
+    def otherwise(name: str, row: Cells) -> Cells:
+        column = {"Image": "id", "Prompt": "image", "Quadruple": "image"}.get(name)
+        if column is None or row[column] != image:
+            return row
+        renamed = {"id": "new" + row["id"], "preference_id": "other"} if name == "Quadruple" else {}
+        return row | {column: "e" * 64} | renamed | ({} if name == "Prompt" else {"licence": "CC-BY-NC-4.0"})
+
+    third = Small(tmp_path / "3", 20, otherwise).release("third", base=second.path)
+    assert third.manifest["dropped"] == {"forgotten": 2}
+    assert "e" * 64 not in set(third.rows("quadruples")["image_sha256"])
+
+
+def test_a_row_that_was_removed_and_comes_back_is_where_it_was(tmp_path: Path) -> None:
+    """So is what shares something with it. The salt says otherwise here: as if it was tried for other rows."""
+    shares = {"train": 0.5, "test": 0.5}
+    first = Small(tmp_path / "1", 20).release(shares=shares)
+    was = dict(first.rows("quadruples").select("id", "split").iter_rows())
+    tested = sorted(row for row, split in was.items() if split == "test")
+    second = next_to(first, tmp_path / "2", change=without(*tested[1:]), shares=shares)
+    third = Small(tmp_path / "3", 20, without(*tested[1:])).release("third", base=second.path, shares=shares)
+    page = third.path / MANIFEST
+    salt = third.manifest["splits"]["salt"]
+    page.write_text(page.read_text().replace(f'"salt": {salt}', f'"salt": {salt + 1}'))
+    shown = first.rows("quadruples").filter(id=tested[-1])["page_url"][0]
+
+    def beside(name: str, row: Cells) -> Cells:
+        return row | {"page_url": shown} if name == "Image" and row["key"] == "20" else row
+
+    fourth = Small(tmp_path / "4", 21, beside).release("fourth", base=third.path, shares=shares)
+    now = dict(fourth.rows("quadruples").select("id", "split").iter_rows())
+    assert {row: now[row] for row in was} == was
+    assert now["qp0200"] == "test"
+    assert not (fourth.path / "removed_rows.jsonl").exists(), "all are back"
+    told = (third.path / "removed_rows.jsonl").read_text()
+    assert "page.example" not in told, "only hashes are kept"
 
 
 def test_a_row_that_would_link_two_splits_is_left_out(first: Folder, tmp_path: Path) -> None:

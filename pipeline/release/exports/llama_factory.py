@@ -2,7 +2,7 @@
 
     llamafactory-cli train ... --dataset_dir FOLDER --dataset train --stage dpo
 
-The number of `<image>` in the conversation must be that of the images.
+The number of `<image>` in the conversation must be that of the images; of `<video>` and `<audio>` likewise, of which there are none.
 """
 
 import json
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 ENDING = ".json"
-TOKEN = "<image>"  # noqa: S105 -- of the text
+TOKENS = ("<image>", "<video>", "<audio>")
 
 
 def row(quadruple: dict[str, Any], picture: str | None) -> dict[str, Any]:
     """One conversation, and both answers to it."""
     return {
-        "conversations": [{"from": "human", "value": (TOKEN if picture else "") + quadruple["question"]}],
+        "conversations": [{"from": "human", "value": (TOKENS[0] if picture else "") + quadruple["question"]}],
         "chosen": {"from": "gpt", "value": quadruple["chosen"]},
         "rejected": {"from": "gpt", "value": quadruple["rejected"]},
         "images": [picture] if picture else [],

@@ -2,21 +2,21 @@
 
     ROOT_IMAGE_DIR=FOLDER swift rlhf --rlhf_type dpo --dataset FOLDER/train.jsonl ...
 
-The pictures' paths are relative to the folder.
+The pictures' paths are relative to the folder. Texts with `<video>`, `<audio>`, `<bbox>` or `<ref-object>` would have something put in their place.
 """
 
 from pathlib import Path
 from typing import Any
 
 ENDING = ".jsonl"
-TOKEN = "<image>"  # noqa: S105 -- of the text
+TOKENS = ("<image>", "<video>", "<audio>", "<bbox>", "<ref-object>")
 
 
 def row(quadruple: dict[str, Any], picture: str | None) -> dict[str, Any]:
     """The conversation with the chosen answer, the rejected one, and how far they lie apart."""
     return {
         "messages": [
-            {"role": "user", "content": (TOKEN if picture else "") + quadruple["question"]},
+            {"role": "user", "content": (TOKENS[0] if picture else "") + quadruple["question"]},
             {"role": "assistant", "content": quadruple["chosen"]},
         ],
         "rejected_response": quadruple["rejected"],
