@@ -21,7 +21,6 @@ from pipeline.tables import (
     QueueItem,
     Response,
     Risk,
-    chance,
     frame,
     outcome,
     row_id,
@@ -29,7 +28,6 @@ from pipeline.tables import (
 
 Cells = dict[str, Any]
 Criterion = Literal["overall", "safety"]
-WHAT = ["candidate_id", "response_id", "criterion"]
 SPLIT = 0.3
 """Judges' disagreement, 0 to 1, that is worth a word."""
 _NO_LABELS, _NO_PROMPTS, _NO_RESPONSES = frame([], Label), frame([], Prompt), frame([], Response)
@@ -66,8 +64,7 @@ def queue(
     )  # fmt: skip
     pairs = _worths(preferences, known)
     decided = pl.col("candidate_id").is_in(decisions["candidate_id"].drop_nulls().implode())
-    luck = pl.Series([chance("audit", name).random() for name in pairs["candidate_id"]], dtype=pl.Float64)
-    audited = pairs.with_columns(luck=luck).filter("audit").sort("luck")
+    audited = pairs.with_columns(risk.luck(pairs["candidate_id"])).filter("audit").sort("luck")
     most = budget if isinstance(budget, int) else round(budget * pairs.height)
     first = (
         pairs.filter(~pl.col("audit"))
@@ -143,10 +140,11 @@ def label_errors(
     was left: of all others of theirs, people looked at each. Nobody passes over by chance: what people saw of the audit and did not
     decide counts as wrong in the bound. How often reviewers err is told by what two of them saw, and, of preferences, by the
     pairs whose answer is known; `decide` has both."""
-    pairs = _worths(preferences, risks).with_columns(
-        passed=pl.col("candidate_id").is_in(list(decide.passed() if decide else ()))
+    pairs = _worths(preferences, risks)
+    pairs = pairs.with_columns(
+        risk.luck(pairs["candidate_id"]), passed=pl.col("candidate_id").is_in(list(decide.passed() if decide else ()))
     )
-    heard = decisions.filter((pl.col("role") == "adjudicator") | ~(pl.col("role") == "adjudicator").any().over(WHAT))
+    heard = risk.heard(decisions)
     rows: list[LabelError] = []
     of: tuple[tuple[Criterion, pl.DataFrame, tuple[int, int]], ...] = (
         ("overall", _preferred(pairs, heard, decisions), decide.gold() if decide else (0, 0)),

@@ -194,6 +194,15 @@ def test_what_people_decided_teaches_which_labels_are_wrong_elsewhere() -> None:
     assert rest.filter(bad)["wrong"].mean() > 5 * rest.filter(~bad)["wrong"].mean()  # type: ignore[operator]
 
 
+def test_where_an_adjudicator_spoke_reviewers_teach_nothing() -> None:
+    """Of pairs and of labels: two reviewers are overruled by the lead."""
+    seen = numbers(known().drop_nulls("candidate_id").filter(~pl.col("audit"))["candidate_id"])[:60]
+    lead = [row | {"role": "adjudicator"} for row in people(seen, wrong=set(), reviewer="lead")]
+    overruled = [row | {"label": row.get("label") and "unsafe"} for row in people(seen, wrong=set(seen))]
+    assert known(overruled + lead).equals(known(lead))
+    assert not known(overruled).equals(known(lead))
+
+
 def test_the_audit_teaches_nothing() -> None:
     before = known()
     audited = numbers(before.drop_nulls("candidate_id").filter("audit")["candidate_id"])
