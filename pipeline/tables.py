@@ -522,12 +522,13 @@ class LabelError(Row):
     found: int
     """Of the audited, those that people decided otherwise."""
     passed: int = 0
-    """Of the audit, those that people saw and did not decide: in the bound they count as wrong."""
+    """Of the audit, those that people skipped or flagged, or left undecided before others of its order: in the bound they count as
+    wrong."""
     error: float | None
     """How often a reviewer errs, 0 to 0.5, estimated from pairs that two of them saw and from those whose answer is known; null:
     not known, and taken for 0."""
     estimate: float | None
-    """Share of the rest that is wrong; null: no audit."""
+    """Share of the rest that is wrong, by the audit less what was found; null: no audit."""
     bound: float | None
     """It is at most this, with `level`; null: no audit."""
     level: float

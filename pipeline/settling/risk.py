@@ -23,15 +23,27 @@ _LEAST = 0.01
 """However sure judges are."""
 
 
+def luck(pairs: pl.Series) -> pl.Series:
+    """What chance gave each pair, 0 to 1: those below the share are drawn for the audit, and looked at in this order."""
+    return pl.Series("luck", [chance("audit", name).random() for name in pairs], dtype=pl.Float64)
+
+
+def heard(decisions: pl.DataFrame) -> pl.DataFrame:
+    """Those that count: where an adjudicator spoke, only what adjudicators said."""
+    last = pl.col("role") == "adjudicator"
+    return decisions.filter(last | ~last.any().over("candidate_id", "response_id", "criterion"))
+
+
 def risks(
     preferences: pl.DataFrame, *, audit: float | Mapping[str, float], labels: pl.DataFrame, prompts: pl.DataFrame,
     responses: pl.DataFrame, judgments: pl.DataFrame, decisions: pl.DataFrame,
 ) -> pl.DataFrame:  # fmt: skip
     """A `Risk` for each `overall` preference, and for each label of their responses; both as settled without people."""
+    decisions = heard(decisions)
     pairs = _placed(preferences.filter(criterion="overall"), prompts)
     shares = [audit if isinstance(audit, int | float) else audit.get(of, audit.get("", 0.0)) for of in pairs["stratum"]]
-    drawn = [chance("audit", name).random() < share for name, share in zip(pairs["candidate_id"], shares, strict=True)]
-    pairs = pairs.with_columns(audit=pl.Series(drawn, dtype=pl.Boolean), share=pl.Series(shares, dtype=pl.Float64))
+    pairs = pairs.with_columns(share=pl.Series(shares, dtype=pl.Float64))
+    pairs = pairs.with_columns(audit=luck(pairs["candidate_id"]) < pairs["share"])
     sides = pl.concat([pairs.select("audit", "share", response_id=side) for side in ("a_id", "b_id")])
     shown = sides.group_by("response_id").agg(pl.col("audit").any(), pl.col("share").max())
     told = _placed(labels.join(shown, on="response_id", validate="1:1", maintain_order="left"), prompts)

@@ -1,7 +1,6 @@
 """review: preferences, labels → risks, queue: what people should look at; what they decided; and what of the rest is wrong."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 import polars as pl
@@ -21,7 +20,6 @@ from pipeline.tables import (
     QueueItem,
     Response,
     Risk,
-    chance,
     frame,
     outcome,
     row_id,
@@ -29,7 +27,6 @@ from pipeline.tables import (
 
 Cells = dict[str, Any]
 Criterion = Literal["overall", "safety"]
-WHAT = ["candidate_id", "response_id", "criterion"]
 SPLIT = 0.3
 """Judges' disagreement, 0 to 1, that is worth a word."""
 _NO_LABELS, _NO_PROMPTS, _NO_RESPONSES = frame([], Label), frame([], Prompt), frame([], Response)
@@ -66,8 +63,7 @@ def queue(
     )  # fmt: skip
     pairs = _worths(preferences, known)
     decided = pl.col("candidate_id").is_in(decisions["candidate_id"].drop_nulls().implode())
-    luck = pl.Series([chance("audit", name).random() for name in pairs["candidate_id"]], dtype=pl.Float64)
-    audited = pairs.with_columns(luck=luck).filter("audit").sort("luck")
+    audited = pairs.with_columns(risk.luck(pairs["candidate_id"])).filter("audit").sort("luck")
     most = budget if isinstance(budget, int) else round(budget * pairs.height)
     first = (
         pairs.filter(~pl.col("audit"))
@@ -143,10 +139,11 @@ def label_errors(
     was left: of all others of theirs, people looked at each. Nobody passes over by chance: what people saw of the audit and did not
     decide counts as wrong in the bound. How often reviewers err is told by what two of them saw, and, of preferences, by the
     pairs whose answer is known; `decide` has both."""
-    pairs = _worths(preferences, risks).with_columns(
-        passed=pl.col("candidate_id").is_in(list(decide.passed() if decide else ()))
+    pairs = _worths(preferences, risks)
+    pairs = pairs.with_columns(
+        risk.luck(pairs["candidate_id"]), passed=pl.col("candidate_id").is_in(list(decide.passed() if decide else ()))
     )
-    heard = decisions.filter((pl.col("role") == "adjudicator") | ~(pl.col("role") == "adjudicator").any().over(WHAT))
+    heard = risk.heard(decisions)
     rows: list[LabelError] = []
     of: tuple[tuple[Criterion, pl.DataFrame, tuple[int, int]], ...] = (
         ("overall", _preferred(pairs, heard, decisions), decide.gold() if decide else (0, 0)),
@@ -200,48 +197,73 @@ def _labelled(pairs: pl.DataFrame, labels: pl.DataFrame, heard: pl.DataFrame, de
 
 
 def _first_two(decisions: pl.DataFrame, of: str, verdict: pl.Expr) -> pl.DataFrame:
-    """Whether two reviewers differ, of what two saw: the first two by name."""
-    seen = decisions.filter(role="reviewer").sort("reviewer").group_by(of).agg(verdict.head(2).alias("said"))
+    """Whether two reviewers differ, of what two saw: the first two who decided, since a third may be asked because those differ."""
+    seen = (
+        decisions.filter(role="reviewer").sort("decided_at", "reviewer").group_by(of).agg(verdict.head(2).alias("said"))
+    )
     return seen.filter(pl.col("said").list.len() == 2).select(of, differ=pl.col("said").list.n_unique() > 1)
 
 
 def _error(criterion: Criterion, stratum: str | None, pairs: pl.DataFrame, gold: tuple[int, int]) -> LabelError:
-    decided = pairs["decided"]
-    left = pairs.filter(~pl.col("decided") & ~pl.col("audit"))
-    speaking = (
-        pairs.filter(pl.col("audit") & (pl.col("worth") <= left["worth"].max())) if left.height else pairs.clear()
+    undecided = pairs.filter(~pl.col("decided"))
+    left = undecided.filter(~pl.col("audit"))
+    alike = pl.col("worth") <= pl.lit((left if left.height else undecided)["worth"].max(), pl.Float64)
+    groups = list(_groups(pairs.filter(alike)).iter_rows(named=True))
+    audited, seen, drawn, found, alone = (
+        sum(g[of] for g in groups) for of in ("audited", "seen", "drawn", "found", "alone")
     )
-    speaking = speaking.with_columns(
-        seen=pl.col("decided") | pl.col("passed"),
-        against=pl.when("decided").then("otherwise").otherwise("passed"),
-    )
-    audited = speaking.filter("decided")
-    twice = pairs["differ"].drop_nulls()
+    beyond = undecided.filter("audit", ~alike)  # nothing speaks for these: their like was looked at
+    twice, here = (some["differ"].drop_nulls() for some in (pairs, pairs.filter("audit", alike)))
     by = bounds.reviewers(int(twice.sum()), len(twice), *gold)
-    rest = left.height + speaking.height - audited.height
+    rest = undecided.height
     made = LabelError(
-        criterion=criterion, stratum=stratum, population=pairs.height, reviewed=int(decided.sum()), rest=pairs.height - int(decided.sum()),
-        audited=audited.height, found=int(audited["otherwise"].sum()), passed=int(speaking["seen"].sum()) - audited.height, error=by.error if by else None,
+        criterion=criterion, stratum=stratum, population=pairs.height, reviewed=pairs.height - rest, rest=rest, audited=audited,
+        found=found, passed=seen - audited + int(beyond["passed"].sum()), error=by.error if by else None,
         estimate=None, bound=None, level=bounds.LEVEL, method="none",
     )  # fmt: skip
-    if audited.is_empty() or not rest:
+    if not audited or not rest:
         return made
-    groups = [
-        Audit(int(part["against"].sum()), int(part["seen"].sum()), part.height + left.filter(share=share).height)
-        for (share,), part in speaking.group_by("share", maintain_order=True)
-    ]  # fmt: skip
-    blind = left.filter(
-        ~pl.col("share").is_in(speaking["share"].implode())
-    ).height  # of a share so small that nothing was drawn
-    single = int(audited["alone"].sum()) / audited.height  # what several saw is called wrong falsely more seldom
-    known = replace(by, low=by.low * single) if by else bounds.KNOWN
-    whole = bool(speaking["seen"].all())
-    worst = (bounds.most_wrong_of_all(groups, known) if whole else _growing(groups, known)) + blind
-    found = 0 if known.error else made.found  # they are mended, if they were wrong indeed
+    own = (
+        bounds.reviewers(int(here.sum()), len(here)) or bounds.KNOWN
+    )  # oftener on the doubtful: not to be taken off here
+    single = alone / audited  # what several saw is called wrong falsely more seldom
+    known = Reviewers(min(by.error, own.error), own.low * single, by.high, by.level) if by else bounds.KNOWN
+    told = [g for g in groups if g["seen"]]
+    draws = [Audit(g["found"] + g["seen"] - g["audited"], g["seen"], g["size"]) for g in told]
+    worst = bounds.most_wrong_of_all(draws, known) if seen == drawn else _growing(draws, known)
+    mended = 0 if made.error else sum(g["wrong"] for g in told)  # found, and wrong indeed
+    untold = rest - sum(g["size"] - g["decided"] for g in told)
     return made.model_copy(update={
-        "estimate": bounds.corrected(made.found, made.audited, known), "bound": min((worst - found) / rest, 1.0),
-        "method": "fixed size" if whole else "as it grows",
+        "estimate": _estimate(told, known), "bound": min((max(worst - mended, seen - audited) + untold) / rest, 1.0),
+        "method": "fixed size" if seen == drawn else "as it grows",
     })  # fmt: skip
+
+
+def _groups(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Of each share, which is a draw of its own, how many there are, decided, and wrong by that; drawn, and seen, for the audit;
+    and of that decided (`audited`), wrong by that, and by one reviewer alone. The audit has an order by chance: all of it up to
+    the last that people decided or passed over is seen, for what they left out on their way was not left out by chance."""
+    decided, audit = pl.col("decided"), pl.col("audit")
+    wrong, heard = decided & pl.col("otherwise"), audit & (decided | pl.col("passed"))
+    seen = audit & (heard.cum_sum(reverse=True).over("share") > 0)
+    return pairs.sort("luck").with_columns(seen=seen).group_by("share", maintain_order=True).agg(
+        size=pl.len(), decided=decided.sum(), wrong=wrong.sum(), drawn=audit.sum(), seen=pl.col("seen").sum(),
+        audited=(audit & decided).sum(), found=(audit & wrong).sum(), alone=(audit & decided & pl.col("alone")).sum(),
+    )  # fmt: skip
+
+
+def _estimate(groups: list[Cells], by: Reviewers) -> float | None:
+    """The share of what is undecided that is wrong: in each group as many as its audit tells, less those that were found."""
+    wrong, undecided = 0.0, 0
+    for g in groups:
+        rate, known = (
+            bounds.corrected(g[of], g[many], by) for of, many in (("found", "audited"), ("wrong", "decided"))
+        )
+        if rate is not None and known is not None:
+            left = g["size"] - g["decided"]
+            wrong += min(max(rate * g["size"] - known * g["decided"], 0.0), left)
+            undecided += left
+    return wrong / undecided if undecided else None
 
 
 def _growing(groups: list[Audit], by: Reviewers) -> int:

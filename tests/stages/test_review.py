@@ -1,10 +1,11 @@
 """What people should look at next, and what they have decided."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from rows import make, reasons, table
@@ -13,7 +14,7 @@ from pipeline.doors.decide import Decide
 from pipeline.doors.entries import Flagged, Gold, Skipped, Submitted, Undone, Vote
 from pipeline.stages import review
 from pipeline.statistics.audit import Audit, most_wrong
-from pipeline.tables import Decision, Label, LabelError, Preference, Prompt, QueueItem, Response
+from pipeline.tables import Decision, Label, LabelError, Preference, Prompt, QueueItem, Response, row_id
 
 
 def preferences(number: int) -> pl.DataFrame:
@@ -194,6 +195,15 @@ def test_what_people_decided_teaches_which_labels_are_wrong_elsewhere() -> None:
     assert rest.filter(bad)["wrong"].mean() > 5 * rest.filter(~bad)["wrong"].mean()  # type: ignore[operator]
 
 
+def test_where_an_adjudicator_spoke_reviewers_teach_nothing() -> None:
+    """Of pairs and of labels: two reviewers are overruled by the lead."""
+    seen = numbers(known().drop_nulls("candidate_id").filter(~pl.col("audit"))["candidate_id"])[:60]
+    lead = [row | {"role": "adjudicator"} for row in people(seen, wrong=set(), reviewer="lead")]
+    overruled = [row | {"label": row.get("label") and "unsafe"} for row in people(seen, wrong=set(seen))]
+    assert known(overruled + lead).equals(known(lead))
+    assert not known(overruled).equals(known(lead))
+
+
 def test_the_audit_teaches_nothing() -> None:
     before = known()
     audited = numbers(before.drop_nulls("candidate_id").filter("audit")["candidate_id"])
@@ -303,8 +313,8 @@ def test_what_people_would_have_looked_at_anyway_does_not_speak_for_the_rest() -
 
 
 def test_what_people_passed_over_in_the_audit_counts_as_wrong_in_the_bound_alone(decide: Decide) -> None:
-    audited = numbers(known().drop_nulls("candidate_id").filter("audit")["candidate_id"])
-    decided, skipped, flagged = audited[2:], audited[0], audited[1]
+    *decided, flagged, skipped = numbers(review.queue(settled()[0], risks=known(), budget=0).kept["id"])
+    audited = [*decided, flagged, skipped]
 
     def of_all(criterion: str = "overall") -> dict[str, Any]:
         made = errors(people(decided, wrong=set()), decide)
@@ -367,3 +377,144 @@ def test_pairs_whose_answer_is_known_tell_how_often_reviewers_err(decide: Decide
     row = errors(said, decide).row(0, named=True)
     assert row["error"] == pytest.approx(0.1, abs=1e-6)
     assert row["bound"] != plain["bound"]
+
+
+class Sample:
+    """Pairs of two categories, all as doubtful as each other; which are wrong; and which chance drew for the audit, in its order."""
+
+    def __init__(
+        self, seed: int, vile: float, decent: float, *, audit: float | dict[str, float], confidence: float = 0.9
+    ) -> None:
+        luck, number = np.random.default_rng(seed), 1000
+        of_vile = np.arange(number) < 500
+        self.ids = [row_id(seed, n) for n in range(number)]
+        self.vile = set(self.ids[:500])
+        self.wrong = {
+            i for i, bad in zip(self.ids, luck.random(number) < np.where(of_vile, vile, decent), strict=True) if bad
+        }
+        prompts = table(
+            Prompt,
+            *({"id": f"p{i}", "category": "vile" if i in self.vile else "decent", "kind": "given"} for i in self.ids),
+        )
+        self.pairs = table(
+            Preference,
+            *({"id": i, "candidate_id": i, "criterion": "overall", "prompt_id": f"p{i}", "a_id": f"{i}a", "b_id": f"{i}b", "strength": 2.0,
+               "confidence": confidence if i in self.vile else 0.9, "disagreement": 0.3} for i in self.ids),
+        )  # fmt: skip
+        self.risks = review.risks(self.pairs, table(Label), prompts, audit=audit).kept
+        self.audit = queued(review.queue(self.pairs, risks=self.risks, budget=0).kept, "audit")
+
+    def said(
+        self, ids: Iterable[str], by: str = "ann", err: Container[str] = (), at: str = "2026"
+    ) -> list[dict[str, object]]:
+        """What a reviewer says, who errs on some."""
+        return [
+            {"id": f"{by}{i}", "candidate_id": i, "criterion": "overall", "reviewer": by, "role": "reviewer", "decided_at": at,
+             "strength": -1.0 if (i in self.wrong) != (i in err) else 1.0} for i in ids
+        ]  # fmt: skip
+
+    def error(
+        self, said: list[dict[str, object]], decide: Decide | None = None, stratum: str | None = None
+    ) -> LabelError:
+        made = review.label_errors(self.pairs, table(Label), self.risks, table(Decision, *said), decide=decide).kept
+        of = pl.col("stratum").eq_missing(pl.lit(stratum, pl.String)) & (pl.col("criterion") == "overall")
+        return LabelError(**made.filter(of).row(0, named=True))
+
+    def holds(self, said: list[dict[str, object]]) -> bool:
+        rest = {*self.ids} - {str(one["candidate_id"]) for one in said}
+        return (self.error(said).bound or 0) >= len(rest & self.wrong) / len(rest)
+
+
+def test_a_category_that_people_leave_out_is_not_bounded_by_the_others() -> None:
+    held = 0
+    for seed in range(10):
+        some = Sample(seed, vile=0.3, decent=0.01, audit=0.2)
+        held += some.holds(some.said(i for i in some.audit if i not in some.vile))
+    assert held == 10
+
+
+def test_of_the_audit_what_lies_before_the_last_decided_was_passed_over_and_what_follows_not_drawn() -> None:
+    some = Sample(1, vile=0, decent=0, audit=0.2)
+    done = some.error(some.said(some.audit[:60]))
+    assert (done.audited, done.passed, done.method) == (60, 0, "as it grows")
+    gaps = some.error(some.said([*some.audit[:50], *some.audit[53:60]]))
+    assert (gaps.audited, gaps.passed, gaps.estimate) == (57, 3, 0)
+    assert gaps.bound is not None
+    assert done.bound is not None
+    assert gaps.bound > done.bound
+    whole = some.error(some.said(some.audit[3:]))
+    assert (whole.passed, whole.method) == (3, "fixed size")
+    left_out = some.error(some.said(i for i in some.audit if i not in some.vile), stratum="vile/given")
+    assert (left_out.bound, left_out.method) == (None, "none")
+
+
+def test_of_a_share_of_which_nothing_is_decided_all_may_be_wrong() -> None:
+    some = Sample(2, vile=0.3, decent=0.01, audit={"": 0.2, "vile/given": 0.1})
+    made = some.error(some.said(i for i in some.audit if i not in some.vile))
+    assert made.bound is not None
+    assert made.rest * made.bound >= len(some.vile)
+    assert made.estimate is not None
+    assert made.estimate < 0.05, "it is told by the others"
+
+
+def test_what_nothing_speaks_for_any_more_may_all_be_wrong_and_is_said_to_be_passed_over(decide: Decide) -> None:
+    """The doubtful are all looked at but those of the audit, which are skipped."""
+    some = Sample(3, vile=0.5, decent=0.0, audit=0.2, confidence=0.55)
+    skipped = [i for i in some.audit if i in some.vile]
+    said = some.said(i for i in some.ids if (i in some.vile) != (i in some.audit))
+    open_ = some.error(said, decide)
+    decide.keep(*(Skipped(by="ann", candidate_id=i) for i in skipped))
+    made = some.error(said, decide)
+    assert (open_.passed, made.passed) == (0, len(skipped))
+    assert made.rest == 1000 - len(said)
+    audited = [i for i in some.audit if i not in some.vile]
+    of_others = most_wrong(Audit(0, len(audited), 500))
+    assert made.bound == open_.bound == pytest.approx((of_others + len(skipped)) / made.rest)
+
+
+def test_the_audit_speaks_for_all_of_its_like_decided_or_not_and_what_was_found_is_taken_off() -> None:
+    held = 0
+    for seed in range(10):
+        some = Sample(seed, vile=0.0, decent=0.15, audit=0.1)
+        held += some.holds(some.said({*some.audit, *some.vile}))
+    assert held >= 9, "what is right was decided elsewhere, and its like in the audit says nothing of the rest"
+    other = Sample(11, vile=0.1, decent=0.1, audit=0.1)
+    found = len({*other.audit, *other.vile} & other.wrong)
+    made = other.error(other.said({*other.audit, *other.vile}))
+    wrong = most_wrong(Audit(made.found, made.audited, 1000))
+    assert found > made.found
+    assert made.bound == pytest.approx((wrong - found) / made.rest)
+    assert made.estimate == pytest.approx((1000 * made.found / made.audited - found) / made.rest)
+
+
+def test_reviewers_who_differ_on_doubtful_pairs_take_nothing_off_what_the_audit_found() -> None:
+    some = Sample(4, vile=0.5, decent=0.1, audit=0.1, confidence=0.55)
+    others = [i for i in some.ids if i in some.vile and i not in some.audit]
+    once = some.said([*others, *some.audit])
+    plain, doubted = some.error(once), some.error(once + some.said(others, "bea", err=others[::3]))
+    assert (plain.error, doubted.error) == (None, pytest.approx(0.21, abs=0.02))
+    assert plain.bound is not None
+    assert doubted.bound is not None
+    assert doubted.bound > plain.bound
+    assert doubted.estimate == plain.estimate
+    decent = [i for i in some.audit if i not in some.vile]
+    twice = some.error(once + some.said(decent, "bea", err=decent[::5]))
+    assert twice.estimate is not None
+    assert twice.estimate < twice.found / twice.audited, "what they call wrong falsely in the audit is taken off"
+
+
+def test_a_third_opinion_where_two_differ_hides_nothing() -> None:
+    some = Sample(5, vile=0.1, decent=0.1, audit=0.2)
+    apart = some.audit[::10]
+    said = some.said(some.audit, "cid", at="2026-01") + some.said(some.audit, "bea", err=apart, at="2026-02")
+    assert some.error(said + some.said(apart, "ann", err=apart, at="2026-03")).error == some.error(said).error != 0
+
+
+def test_the_estimate_weighs_each_share_by_what_is_left_of_it() -> None:
+    some = Sample(6, vile=0.4, decent=0.01, audit={"": 0.1, "vile/given": 0.5})
+    made = some.error(some.said(some.audit))
+    rest = {*some.ids} - {*some.audit}
+    of = {kind: [i for i in some.audit if (i in some.vile) == kind] for kind in (True, False)}
+    rate = {kind: len(some.wrong & {*ids}) / len(ids) for kind, ids in of.items()}
+    assert made.estimate == pytest.approx(sum(rate[i in some.vile] for i in rest) / len(rest))
+    assert made.estimate < 0.8 * made.found / made.audited
