@@ -13,7 +13,7 @@ import typer
 from pipeline.cli.options import WORKSPACE, Place, RunName
 from pipeline.cli.terminal import err, out
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.decide import Decide, illegal
+from pipeline.doors.decide import Decide, illegal_images
 from pipeline.doors.forgotten import ForgottenImages
 from pipeline.doors.log import whole
 from pipeline.doors.replies import Replies
@@ -116,7 +116,7 @@ def release(workspace: Workspace, name: str, said: dict[str, Any] | None = None)
 
 def _unflagged(workspace: Workspace, name: str) -> None:
     """UserError: something was flagged as illegal, an image in any run, or words in this one."""
-    if flagged := sorted(illegal(workspace.folder)):
+    if flagged := sorted(illegal_images(workspace.folder)):
         raise UserError(
             f"the image {flagged[0]} was flagged as illegal: see to it (tetrad forget {flagged[0]}), or clear the flag on "
             "the lead's page, before anything is released"

@@ -10,7 +10,7 @@ from pipeline.backends import LOG
 from pipeline.cli.options import WORKSPACE, Place, RunName
 from pipeline.cli.terminal import err
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.decide import illegal
+from pipeline.doors.decide import illegal_images
 from pipeline.doors.log import disk_error, whole
 from pipeline.errors import UserError
 from pipeline.models import catalogue
@@ -59,6 +59,6 @@ def _head(workspace: Workspace, run: str) -> Head:
     newest = max((p.stat().st_mtime for p in workspace.run(run).glob("*_*.json")), default=None)
     return Head(
         run, str(told["recipe"]), str(told["pool"]), private=bool(told.get("private")), version=__version__,
-        withheld=tuple(sorted(illegal(workspace.folder))),
+        withheld=tuple(sorted(illegal_images(workspace.folder))),
         at="" if newest is None else f"{datetime.fromtimestamp(newest, UTC):%-d %B %Y, %H:%M} UTC",
     )  # fmt: skip

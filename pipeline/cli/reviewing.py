@@ -16,7 +16,7 @@ from pipeline import recipes, taxonomy
 from pipeline.cli.options import WORKSPACE, Place, RunName
 from pipeline.cli.terminal import out
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.decide import Decide, illegal
+from pipeline.doors.decide import Decide, illegal_images
 from pipeline.doors.entries import Gold, Joined
 from pipeline.doors.log import disk_error, private_folder, whole
 from pipeline.errors import UserError
@@ -135,7 +135,7 @@ def _write(
     from pipeline.review.desk import Desk
 
     with contextlib.closing(Decide(place.run(run), write=False)) as decide:
-        desk = Desk(decide, items.of_run(tables, None), blocked=illegal(place.folder))
+        desk = Desk(decide, items.of_run(tables, None), blocked=illegal_images(place.folder))
     shown = [desk.items[pair] for pair in desk.queue if not desk.withheld(pair)]
     if export:
         with whole(export) as file:
@@ -182,7 +182,7 @@ def _serve(
         decide.keep(*(g for g in _gold(gold, images) if g.candidate_id not in before.gold))
     if not any(person.role == "lead" and person.welcome for person in before.people.values()):
         _add(decide, "lead", "lead")
-    desk = Desk(decide, items.of_run(tables, classes), taxonomy=classes, blocked=illegal(place.folder))
+    desk = Desk(decide, items.of_run(tables, classes), taxonomy=classes, blocked=illegal_images(place.folder))
     settings = Settings(run, place, _categories(desk.items, classes), _harms(classes))
     app = build(Review(desk, images, Sessions(key_in(place.run(run) / "review.key")), settings))
     with contextlib.closing(listen(host, port)) as listening:

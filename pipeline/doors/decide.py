@@ -112,7 +112,7 @@ class Decide:
             self._lock.release()
 
 
-def illegal(workspace: Path) -> frozenset[str]:
+def illegal_images(workspace: Path) -> frozenset[str]:
     """Images that were flagged as illegal in the review of any run of the workspace, and whose flag stands."""
     found: set[str] = set()
     for log in sorted(workspace.glob("runs/*/decisions.jsonl")):

@@ -11,3 +11,9 @@ import polars as pl
 
 BY = ["candidate_id", "criterion"]
 Method = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def last_words(decisions: pl.DataFrame) -> pl.DataFrame:
+    """Those that count: where an adjudicator spoke, only what adjudicators said."""
+    last = pl.col("role") == "adjudicator"
+    return decisions.filter(last | ~last.any().over("candidate_id", "response_id", "criterion"))

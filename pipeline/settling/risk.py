@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipeline.settling import last_words
 from pipeline.statistics.logistic import Learner
 from pipeline.statistics.words import Sparse, beside, dense, kinds, words
 from pipeline.tables import Risk, chance, row_id
@@ -28,18 +29,12 @@ def luck(pairs: pl.Series) -> pl.Series:
     return pl.Series("luck", [chance("audit", name).random() for name in pairs], dtype=pl.Float64)
 
 
-def heard(decisions: pl.DataFrame) -> pl.DataFrame:
-    """Those that count: where an adjudicator spoke, only what adjudicators said."""
-    last = pl.col("role") == "adjudicator"
-    return decisions.filter(last | ~last.any().over("candidate_id", "response_id", "criterion"))
-
-
 def risks(
     preferences: pl.DataFrame, *, audit: float | Mapping[str, float], labels: pl.DataFrame, prompts: pl.DataFrame,
     responses: pl.DataFrame, judgments: pl.DataFrame, decisions: pl.DataFrame,
 ) -> pl.DataFrame:  # fmt: skip
     """A `Risk` for each `overall` preference, and for each label of their responses; both as settled without people."""
-    decisions = heard(decisions)
+    decisions = last_words(decisions)
     pairs = _placed(preferences.filter(criterion="overall"), prompts)
     shares = [audit if isinstance(audit, int | float) else audit.get(of, audit.get("", 0.0)) for of in pairs["stratum"]]
     pairs = pairs.with_columns(share=pl.Series(shares, dtype=pl.Float64))

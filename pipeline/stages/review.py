@@ -6,7 +6,7 @@ from typing import Any, Literal
 import polars as pl
 
 from pipeline.doors.decide import Decide
-from pipeline.settling import risk
+from pipeline.settling import last_words, risk
 from pipeline.statistics import audit as bounds
 from pipeline.statistics.audit import Audit, Reviewers
 from pipeline.tables import (
@@ -143,7 +143,7 @@ def label_errors(
     pairs = pairs.with_columns(
         risk.luck(pairs["candidate_id"]), passed=pl.col("candidate_id").is_in(list(decide.passed() if decide else ()))
     )
-    heard = risk.heard(decisions)
+    heard = last_words(decisions)
     rows: list[LabelError] = []
     of: tuple[tuple[Criterion, pl.DataFrame, tuple[int, int]], ...] = (
         ("overall", _preferred(pairs, heard, decisions), decide.gold() if decide else (0, 0)),

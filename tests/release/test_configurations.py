@@ -22,17 +22,6 @@ from pipeline.release.splits import crossing
 CONFIGS = ["default", "quadruples", "kto", "reward", "listwise", "dual", "candidates"]
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    """Not to be changed."""
-    return Small(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
-def release(small: Small) -> Folder:
-    return small.release()
-
-
 def loaded(release: Folder, config: str) -> DatasetDict:
     return load_dataset(str(release.path), config, cache_dir=str(release.path.with_name("cache")))
 

@@ -36,17 +36,6 @@ from pipeline.workspace import Workspace
 Cells = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    """Not to be changed."""
-    return Small(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
-def release(small: Small) -> Folder:
-    return small.release()
-
-
 def exported(release: Folder, to: str, folder: Path) -> dict[str, list[Cells]]:
     """By the command; split to rows."""
     done = tetrad("release", "export", release.path, "--to", to, folder)

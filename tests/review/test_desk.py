@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.doors.blobs import Blobs
-from pipeline.doors.decide import Decide, illegal
+from pipeline.doors.decide import Decide, illegal_images
 from pipeline.doors.entries import (
     AnyEntry,
     Chose,
@@ -333,10 +333,10 @@ def test_an_image_flagged_as_illegal_in_another_run_is_shown_to_nobody(open_sitt
     with contextlib.closing(Decide(tmp_path / "runs" / "other", write=True)) as other:
         flag = Flagged(by="r9", candidate_id="elsewhere", image=image, what="illegal")
         other.keep(flag, Flagged(by="r9", candidate_id="words", image=None, what="illegal"))
-    assert illegal(tmp_path) == {image}
-    desk = Desk(sitting.door, sitting.items, lambda: sitting.now, blocked=illegal(tmp_path))
+    assert illegal_images(tmp_path) == {image}
+    desk = Desk(sitting.door, sitting.items, lambda: sitting.now, blocked=illegal_images(tmp_path))
     assert desk.withheld("c0")
     assert not desk.withheld("c1")
     with contextlib.closing(Decide(tmp_path / "runs" / "other", write=True)) as other:
         other.keep(Undone(by="lead", entry=flag.id))
-    assert illegal(tmp_path) == frozenset()
+    assert illegal_images(tmp_path) == frozenset()
